@@ -1,0 +1,1 @@
+"""streamspc: statistical process control for data pipelines on Apache Kafka. Read `flow` first."""

@@ -1,0 +1,56 @@
+"""Points: one window of all series of a stream in one chart partition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from streamspc.model.columns import Codes, Floats, Ints
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamspc.model.tallies import Sources
+
+
+class Phase(StrEnum):
+    """Phase I learns, Phase II judges. The order is the code in `Points.phase`."""
+
+    LEARNING = "learning"
+    MONITORING = "monitoring"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """One window of all series of a stream in one chart partition: arrays [M, S], nan where there is no number."""
+
+    stream: str
+    config: str
+    start: int
+    end: int
+    metrics: tuple[str, ...]
+    segments: tuple[str, ...]
+    records: Ints  # [S] records of the segment in the window
+    value: Floats
+    n: Ints
+    centre: Floats
+    sigma: Floats
+    lcl: Floats
+    ucl: Floats
+    z: Floats
+    cusum_up: Floats  # in sigma; limit is the metric's h
+    cusum_down: Floats  # >= 0; signals at > h like the upper one
+    ewma: Floats  # in sigma, around 0
+    ewma_limit: Floats  # in sigma: L sigma_t, exact for t points since the start
+    phase: npt.NDArray[np.uint8]  # index in Phase; 255 where there is no point
+    broken: npt.NDArray[np.uint8]  # bit i: ChartKind i signals at this point (direction and min_effect applied)
+    side: npt.NDArray[np.int8]  # +1 above, -1 below, 0 none
+    onset_lag: Codes  # how many points before this one the shift began (0: at it)
+    version: Codes  # version of the baseline, 0 while learning
+    sources: Sources  # of this window only
+    counts: Mapping[str, int]  # late_after_close, segment_limit ...
+    gap: int = 0  # empty windows that this point stands for (0: an ordinary window)

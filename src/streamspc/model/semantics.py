@@ -1,0 +1,163 @@
+"""The semantic configuration: everything that changes an outcome, and nothing else. It is what travels in the logs."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+WHOLE = "*"  # the segment of the whole stream
+SHARDS = 256  # fixed for ever: chart partition = shard mod number of chart partitions
+NEVER = -(2**63)  # the watermark before the first record
+END = 2**63 - 1  # the watermark after the last record, promised by `--until-end`
+
+
+class _Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the semantic configuration: everything that changes an outcome, and nothing else."""
+
+
+class MetricKind(StrEnum):
+    """What is computed for each window and segment."""
+
+    COUNT = "count"
+    SUM = "sum"
+    MEAN = "mean"
+    SD = "sd"
+    MIN = "min"
+    MAX = "max"
+    PROPORTION = "proportion"
+    NULL_RATE = "null_rate"
+    QUANTILE = "quantile"
+    LAG = "lag"
+
+
+class ChartKind(StrEnum):
+    """The statistics that are kept for every series."""
+
+    SHEWHART = "shewhart"
+    CUSUM = "cusum"
+    EWMA = "ewma"
+
+
+class Effect(_Spec, frozen=True, kw_only=True):
+    """The smallest shift that matters; a smaller one never signals."""
+
+    amount: float
+    unit: Literal["absolute", "relative", "sigma"] = "absolute"
+
+
+class ChartSpec(_Spec, frozen=True, kw_only=True):
+    """Limits of the three charts of a series. Source of the defaults: ARL0 370.4 and 465.4 (see SPC references in `chart`)."""
+
+    shewhart_limit: float = 3.0
+    cusum_k: float = 0.5
+    cusum_h: float = 5.0
+    ewma_lambda: float = 0.2
+    ewma_limit: float = 2.85934
+
+
+class MetricSpec(_Spec, frozen=True, kw_only=True):
+    """One metric of a stream. `where` filters the records (for a proportion: it is the numerator, `of` the denominator)."""
+
+    name: str
+    kind: MetricKind
+    field: str | None = None
+    where: str | None = None
+    of: str | None = None
+    q: float | None = None
+    direction: Literal["up", "down", "both"] = "both"
+    min_effect: Effect | None = None
+    charts: ChartSpec = ChartSpec()
+    signal_by: tuple[ChartKind, ...] = (ChartKind.SHEWHART, ChartKind.CUSUM)
+
+
+class EventTime(_Spec, frozen=True, kw_only=True):
+    """Where event time comes from: a field in a unit, or (field None) the Kafka timestamp."""
+
+    field: str | None = None
+    unit: Literal["s", "ms", "us", "iso8601"] = "ms"
+
+
+class BaselineSpec(_Spec, frozen=True, kw_only=True):
+    """Phase I: `windows` points a series are learnt from, robustly screened at `screen` sigma, then frozen."""
+
+    windows: int = 50
+    screen: float = 3.5
+
+
+class EpisodeSpec(_Spec, frozen=True, kw_only=True):
+    """An episode ends after `quiet` points without a signal; one that reopens within `refractory` points is muted."""
+
+    quiet: int = 2
+    refractory: int = 0
+
+
+class JudgeRule(_Spec, frozen=True, kw_only=True):
+    """Which metric and charts may reject a window, for which segments (empty: all)."""
+
+    metric: str
+    charts: tuple[ChartKind, ...] = (ChartKind.SHEWHART,)
+    segments: tuple[str, ...] = ()
+
+
+class StormSpec(_Spec, frozen=True, kw_only=True):
+    """The last `windows` complete windows each lost more than `max_share` of their records: the limits are wrong, not the data."""
+
+    max_share: float = 0.5
+    windows: int = 10
+
+
+class StreamSpec(_Spec, frozen=True, kw_only=True):
+    """One source topic with its decoding, event time, window and metrics."""
+
+    name: str
+    topic: str
+    format: Literal["json"] = "json"
+    event_time: EventTime = EventTime()
+    window_us: int = 60_000_000
+    timezone: str = "UTC"
+    disorder_us: int = 0
+    lateness_us: int = 0
+    max_future_us: int = 60_000_000
+    segment_by: tuple[str, ...] = ()
+    metrics: tuple[MetricSpec, ...]
+    baseline: BaselineSpec = BaselineSpec()
+    episodes: EpisodeSpec = EpisodeSpec()
+    judge_by: tuple[JudgeRule, ...] = ()
+    min_records: int = 1
+    max_segments: int = 1000
+    max_open_windows: int = 16
+    max_empty_windows: int = 1000
+    clock: Literal["live", "log"] = "live"
+    idle_after_us: int = 60_000_000
+    clean_topic: str | None = None
+    quarantine_topic: str | None = None
+    storm: StormSpec = StormSpec()
+    before_verdicts: Literal["accept", "quarantine"] = "accept"
+
+
+class Semantics(_Spec, frozen=True, kw_only=True):
+    """The semantic configuration of an application. Its hash travels with every block, verdict and snapshot."""
+
+    app: str
+    chart_partitions: int
+    streams: tuple[StreamSpec, ...]
+
+    def hash(self) -> str:
+        """Sixteen hex digits of SHA-256 over the canonical JSON."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
+
+    def stream(self, name: str) -> StreamSpec:
+        """The stream of that name. Raises KeyError."""
+        for spec in self.streams:
+            if spec.name == name:
+                return spec
+        raise KeyError(name)
+
+
+def shard(stream: str, segment: str) -> int:
+    """Shard of a segment: fixed for ever, whatever the machine or the Python version."""
+    digest = hashlib.blake2b(f"{stream}\0{segment}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % SHARDS

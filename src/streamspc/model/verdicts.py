@@ -1,0 +1,93 @@
+"""Records of the signals, verdicts and control topics."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from streamspc.model.semantics import NEVER, WHOLE, Semantics
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Source offsets of one partition, both ends included."""
+
+    partition: int
+    first: int
+    last: int
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of an episode: the record of `<app>.signals`. Times are microseconds; limits are in the metric's unit."""
+
+    version: int = 1
+    kind: Literal["open", "update", "resolve", "gap", "end"]
+    stream: str
+    config: str
+    chart_partition: int = 0
+    episode: str = ""
+    metric: str = ""
+    segment: str = WHOLE
+    charts: tuple[str, ...] = ()
+    side: Literal["up", "down", ""] = ""
+    start: int = 0
+    end: int = 0
+    value: float | None = None
+    n: int = 0
+    centre: float | None = None
+    sigma: float | None = None
+    lcl: float | None = None
+    ucl: float | None = None
+    z: float | None = None
+    opened: int = 0
+    windows: int = 0
+    onset: int = 0
+    onset_sources: tuple[Span, ...] = ()
+    sources: tuple[Span, ...] = ()
+    baseline_version: int = 0
+    rejected: bool = False
+    muted: bool = False
+
+
+class Rejection(msgspec.Struct, frozen=True, kw_only=True, tag="rejected"):
+    """The verdict `rejected` for one window and segment. Everything that was not rejected was accepted."""
+
+    version: int = 1
+    stream: str
+    config: str
+    start: int
+    end: int
+    segment: str
+    n: int
+    metric: str
+    chart: str
+    value: float
+    lcl: float | None = None
+    ucl: float | None = None
+    episode: str = ""
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True, tag="judged"):
+    """The marker after the rejections of a window: this chart partition has judged `stream` up to `until`."""
+
+    version: int = 1
+    stream: str
+    config: str
+    start: int
+    until: int
+    frontier: int
+    records: int = 0  # of the whole stream, where its segment lives in this partition; else 0
+    rejections: int = 0
+    unjudged: int = 0
+
+
+class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
+    """A version of the semantic configuration, holding from window start `since`; in control and copied to tallies and verdicts."""
+
+    version: int = 1
+    semantics: Semantics
+    hash: str
+    since: int = NEVER
+
+
+VerdictRecord = Rejection | Judged | Configured
