@@ -110,7 +110,8 @@ class Block:
 class Statistics:
     """Window statistics, each [M, S].
 
-    `value` is nan where there is no point; `unit` is the within-window variance of one record and `extra` a variance that more records do not shrink, so that the variance within a window is unit / n + extra.
+    `value` is nan where there is no point; `unit` is the within-window variance of one
+    record and `extra` a variance that more records do not shrink, so that the variance within a window is unit / n + extra.
     """
 
     value: Floats
