@@ -16,6 +16,7 @@ from streamspc.model.columns import (
     Ints,
 )
 from streamspc.model.local import KafkaLocal, Local, ReceiverLocal, Secret
+from streamspc.model.notices import Answer, Notice, Rendered
 from streamspc.model.points import (
     Phase,
     Points,
@@ -62,6 +63,7 @@ from streamspc.model.verdicts import (
 )
 from streamspc.model.view import (
     Family,
+    Histogram,
     View,
 )
 
@@ -70,6 +72,7 @@ __all__ = [
     "NEVER",
     "SHARDS",
     "WHOLE",
+    "Answer",
     "BaselineSpec",
     "Batch",
     "Block",
@@ -89,6 +92,7 @@ __all__ = [
     "FieldKind",
     "Floats",
     "Headers",
+    "Histogram",
     "Ints",
     "JudgeRule",
     "Judged",
@@ -97,6 +101,7 @@ __all__ = [
     "MetricKind",
     "MetricSpec",
     "Moments",
+    "Notice",
     "Phase",
     "Points",
     "Progress",
@@ -104,6 +109,7 @@ __all__ = [
     "Ratio",
     "ReceiverLocal",
     "Rejection",
+    "Rendered",
     "Secret",
     "Semantics",
     "Signal",
