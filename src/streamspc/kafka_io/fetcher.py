@@ -1,0 +1,89 @@
+"""The library's fetcher with the traps that matter closed: errors that spin, memory without bound, waits that hold others up.
+
+`PartitionRecords` is also where a path that hands over whole record batches has its place: `_unpack_records` sees every
+batch with its framing, before there is an object per record.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kafka.consumer import fetcher as library
+
+from streamspc.kafka_io.unpack import BoundedRecords
+
+if TYPE_CHECKING:
+    from kafka import TopicPartition
+
+_PAUSED_WAIT_MS = 100  # a fetch that is under way holds up partitions that are resumed meanwhile
+
+
+class Asked(NamedTuple):
+    """What the last reply said of a partition: the end of what is stable, and when (monotonic seconds)."""
+
+    end: int
+    at: float
+
+
+class Fetcher(library.Fetcher):  # type: ignore[misc]  # the library has no types
+    """Fetches for one consumer; `asked` remembers the stable end of each partition, so that asking for it is free."""
+
+    def __init__(self, client: Any, subscriptions: Any, max_batch_bytes: int, **config: Any) -> None:
+        """Take over from the consumer's own fetcher: same client, same subscriptions."""
+        super().__init__(client, subscriptions, **config)
+        self.asked: dict[TopicPartition, Asked] = {}
+        self._long_wait_ms = self.config["fetch_max_wait_ms"]
+
+        class Records(PartitionRecords):
+            bound = max_batch_bytes
+
+        self.PartitionRecords = Records
+
+    def send_fetches(self) -> list[Any]:
+        """Ask only when all that came is handed over.
+
+        Otherwise the question would leave out the partition at hand, the broker would hold it until another one has
+        news, and the partition at hand would wait for that.
+        """
+        if self._next_partition_records or self._completed_fetches:
+            return []
+        paused = self._subscriptions.paused_partitions()
+        self.config["fetch_max_wait_ms"] = min(self._long_wait_ms, _PAUSED_WAIT_MS) if paused else self._long_wait_ms
+        return list(super().send_fetches())
+
+    def _handle_fetch_response(self, node_id: Any, fetch_offsets: Any, send_time: float, response: Any) -> None:
+        before = len(self._completed_fetches)
+        super()._handle_fetch_response(node_id, fetch_offsets, send_time, response)
+        now = time.monotonic()
+        for fetch in list(self._completed_fetches)[before:]:
+            data = fetch.partition_data
+            if data.error_code == 0:
+                self.asked[fetch.topic_partition] = Asked(data.last_stable_offset, now)
+            else:
+                self.asked.pop(fetch.topic_partition, None)
+        if response.error_code == 0:  # partitions without news are left out of the reply: what was known of them still holds
+            for place in fetch_offsets:
+                if place in self.asked:
+                    self.asked[place] = Asked(self.asked[place].end, now)
+
+    def _handle_fetch_error(self, node_id: Any, exception: Any) -> None:
+        super()._handle_fetch_error(node_id, exception)
+        self.asked.clear()
+
+
+class PartitionRecords(library.Fetcher.PartitionRecords):  # type: ignore[misc]  # the library has no types
+    """Records of one partition from one reply. An error ends them: it is raised once, and the next poll asks the broker again."""
+
+    bound: int
+
+    def take(self, n: int | None = None) -> list[Any]:
+        """At most n records. Raises what the library or a codec raises, once."""
+        try:
+            return list(super().take(n))
+        except BaseException:
+            self.drain()
+            raise
+
+    def _unpack_records(self, tp: Any, records: Any, key_deserializer: Any, value_deserializer: Any) -> Any:
+        return super()._unpack_records(tp, BoundedRecords(records._buffer, self.bound), key_deserializer, value_deserializer)  # noqa: SLF001
