@@ -1,0 +1,77 @@
+"""Segments: the values of the `segment_by` fields as one canonical text a record, and as codes."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from streamspc.model import WHOLE, Codes
+
+NULL = "∅"  # null or missing
+LONGEST = 200  # characters of a name; a longer one is cut and ends with its hash
+REMEMBERED = 100_000  # distinct values between two batches
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "|": "\\|"})
+
+
+class _Known(dict[Any, int]):
+    """Value to code, learnt as it is met; values of one text share a code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self._codes: dict[str, int] = {}
+
+    def __missing__(self, key: Any) -> int:
+        name = canonical(key if isinstance(key, tuple) else (key,))
+        code = self[key] = self._codes.setdefault(name, len(self.names))
+        if code == len(self.names):
+            self.names.append(name)
+        return code
+
+
+class Segments:
+    """Codes for the values of `segment_by`. What it remembers makes it fast and changes no result."""
+
+    def __init__(self) -> None:
+        self._known = _Known()
+
+    def __call__(self, columns: list[list[Any]]) -> tuple[Codes, tuple[str, ...]]:
+        """Code of each record into the sorted names that occur. `columns` are the values of each field: text, number, bool, None."""
+        if len(self._known) > REMEMBERED:
+            self._known = _Known()
+        told = [_told(values) for values in columns]
+        keys = told[0] if len(told) == 1 else list(zip(*told, strict=True))
+        codes = np.fromiter(map(self._known.__getitem__, keys), dtype=np.int32, count=len(keys))
+        names = self._known.names
+        used = sorted(np.flatnonzero(np.bincount(codes, minlength=len(names))), key=names.__getitem__)
+        place = np.zeros(len(names), dtype=np.int32)
+        place[used] = np.arange(len(used), dtype=np.int32)
+        return place[codes], tuple(names[code] for code in used)
+
+
+def canonical(values: tuple[Any, ...]) -> str:
+    """Name of the segment of these values: never `*`, at most LONGEST characters, the same for 1 and 1.0."""
+    name = "|".join(map(_text, values))
+    if len(name) <= LONGEST:
+        return name
+    return name[: LONGEST - 20] + "#" + hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return NULL
+    if isinstance(value, str):
+        return "\\" + value if value in {WHOLE, NULL} else value.translate(_ESCAPES)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(int(value)) if value == int(value) else repr(value)
+
+
+def _told(values: list[Any]) -> list[Any]:
+    """Values that a dict tells apart: true equals 1 there."""
+    if bool not in set(map(type, values)):
+        return values
+    return [_text(value) if isinstance(value, bool) else value for value in values]
