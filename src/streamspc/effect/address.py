@@ -44,7 +44,10 @@ class Target(NamedTuple):
 
 
 def resolve(target: Target, *, allow_private: bool) -> list[tuple[int, Any]]:
-    """Families and socket addresses of the host that may be connected to, in the resolver's order; empty where none is allowed. Raises OSError or UnicodeError."""
+    """Families and addresses that may be connected to, in the resolver's order, empty where none is allowed.
+
+    Raises OSError or UnicodeError when the name cannot be resolved.
+    """
     found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     return [(family, address) for family, _, _, _, address in found if allow_private or public(str(address[0]))]
 

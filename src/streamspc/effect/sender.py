@@ -10,9 +10,9 @@ from streamspc.effect import http, signature, slack, webhook
 from streamspc.effect.address import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
-    from streamspc.model import Answer, Notice, ReceiverLocal, Rendered, Semantics, StreamSpec
+    from streamspc.model import Answer, Notice, ReceiverLocal, Rendered, Semantics
 
 RENDERERS = {"webhook": webhook.render, "slack": slack.render}
 AGENT = f"streamspc/{version('streamspc')}"
@@ -20,32 +20,26 @@ AGENT = f"streamspc/{version('streamspc')}"
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """One receiver. Rendering is pure; a post is one request."""
+    """One receiver. `render` is pure; `post(id, body, content type, now in microseconds)` is one request and never raises."""
 
     receiver: ReceiverLocal
-    streams: Mapping[str, StreamSpec]
-    page: str
-    door: http.Door
-    signing: bytes | None
-
-    def render(self, notice: Notice) -> Rendered:
-        """The notice as this kind of receiver wants it; a stream of another configuration is told in UTC."""
-        return RENDERERS[self.receiver.kind](notice, self.streams.get(notice.stream), self.page)
-
-    def post(self, message: str, body: str, content_type: str, now: int) -> Answer:
-        """Send the body once under this id. `now` is microseconds. Never raises for what the world does."""
-        content = body.encode()
-        headers = {"Content-Type": content_type, "User-Agent": AGENT, "Idempotency-Key": message}
-        return http.post(self.door, headers | signature.headers(self.signing, message, now // 1_000_000, content), content)
+    render: Callable[[Notice], Rendered]
+    post: Callable[[str, str, str, int], Answer]
 
 
 def build(receiver: ReceiverLocal, semantics: Semantics, page: str = "") -> Sender:
     """The sender of a receiver. `page` is the external URL. Raises ConfigError for a URL or secret that cannot work."""
+    streams = {spec.name: spec for spec in semantics.streams}
     target = Target.parse(receiver.name, receiver.url.reveal())
-    return Sender(
-        receiver,
-        {spec.name: spec for spec in semantics.streams},
-        page,
-        http.Door.of(target, receiver.timeout, allow_private=receiver.allow_private),
-        signature.key(receiver.name, receiver.secret) if receiver.secret else None,
-    )
+    door = http.Door.of(target, receiver.timeout, allow_private=receiver.allow_private)
+    signing = signature.key(receiver.name, receiver.secret) if receiver.secret else None
+
+    def render(notice: Notice) -> Rendered:
+        return RENDERERS[receiver.kind](notice, streams.get(notice.stream), page)
+
+    def post(message: str, body: str, content_type: str, now: int) -> Answer:
+        content = body.encode()
+        headers = {"Content-Type": content_type, "User-Agent": AGENT, "Idempotency-Key": message}
+        return http.post(door, headers | signature.headers(signing, message, now // 1_000_000, content), content)
+
+    return Sender(receiver, render, post)
