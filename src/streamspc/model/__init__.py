@@ -61,6 +61,7 @@ from streamspc.model.verdicts import (
     Span,
     VerdictRecord,
 )
+from streamspc.model.routing import Routed
 from streamspc.model.view import (
     Family,
     Histogram,
@@ -107,6 +108,7 @@ __all__ = [
     "Progress",
     "Quantiles",
     "Ratio",
+    "Routed",
     "ReceiverLocal",
     "Rejection",
     "Rendered",

@@ -1,0 +1,39 @@
+# Two commands set everything up on a machine that has Python 3.11+ and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install demo test lint types check bench clean help
+
+help:  ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP)  ## build .venv once, versions pinned by constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,dev]'
+	$(BIN)/python -m streamspc.demo.broker --prepare
+	@touch $@
+
+demo: $(STAMP)  ## the main job on an embedded Apache Kafka; ARGS=--serve keeps it running
+	$(BIN)/streamspc demo $(ARGS)
+
+test: $(STAMP)  ## every test, against Apache Kafka; ARGS are pytest's
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP)  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)  ## mypy --strict
+	$(BIN)/mypy
+
+check: lint types test  ## all that .ci/run runs
+
+bench: $(STAMP)  ## throughput beside a bare client loop on the same topic; ARGS are bench/observe.py's
+	$(BIN)/python bench/observe.py $(ARGS)
+
+clean:  ## remove what install and the tools made
+	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

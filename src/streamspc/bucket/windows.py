@@ -1,0 +1,93 @@
+"""Open windows of a stream, and their closing in the order of time, empty ones included.
+
+What is yielded depends on the tallies and on the limits passed, never on how many steps the limit took: a run of empty windows
+closes one by one up to `max_empty`, the next empty window closes as the one `gap` of the run, and the rest of the run is silent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from streamspc.bucket.tally import close, merge, select
+from streamspc.model import END, NEVER, WHOLE, TallyTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamspc.bucket.window import Calendar
+
+COMPACT_TABLES = 256  # merge what is pending when so many tables wait: bounds the objects, not the cells
+
+
+class Closed(NamedTuple):
+    """A window that has closed; `table` holds its cells only. `gap`: too many empty windows came before it, and it is empty too."""
+
+    start: int
+    end: int
+    table: TallyTable
+    gap: bool = False
+
+
+@dataclass(slots=True)
+class OpenWindows:
+    """Tallies of windows that have not closed. `next` is the start of the first one that may still close (NEVER: none yet)."""
+
+    calendar: Calendar
+    max_empty: int
+    nothing: TallyTable
+    tables: list[TallyTable] = field(default_factory=list)
+    next: int = NEVER
+    empties: int = 0
+
+    def add(self, table: TallyTable) -> int:
+        """Take tallies in; those of closed windows are refused. Returns the records refused, counted in the whole stream's cells."""
+        refused = 0
+        if self.next != NEVER and len(table) and table.start[0] < self.next:
+            old = table.start < self.next
+            whole = np.array([name == WHOLE for name in table.names], dtype=bool)
+            refused = int(table.records[old & whole[table.segment]].sum())
+            table = select(table, ~old)
+        if len(table) or len(table.sources.start):
+            self.tables.append(table)
+        if len(self.tables) >= COMPACT_TABLES:
+            self.tables = [self.pending()]
+        return refused
+
+    def pending(self) -> TallyTable:
+        """All that is open as one table."""
+        return merge(self.tables) if self.tables else self.nothing
+
+    def count(self) -> int:
+        """Number of open windows that hold records."""
+        starts = [table.start for table in self.tables]
+        return len(np.unique(np.concatenate(starts))) if starts else 0
+
+    def close(self, limit: int) -> Iterator[Closed]:
+        """Close every window that ends at or before `limit`, in the order of time. The iterator must be exhausted."""
+        if limit == NEVER:
+            return
+        closed, still_open = close(self.pending(), limit)
+        self.tables = [still_open] if len(still_open) else []
+        starts = np.unique(closed.start)
+        if self.next == NEVER and len(starts):
+            self.next = int(starts[0])
+        for start in starts.tolist():
+            yield from self._empty(start)
+            end = int(self.calendar.after(start))
+            self.next, self.empties = end, 0
+            yield Closed(start, end, select(closed, closed.start == start))
+        if limit != END and self.next != NEVER:
+            yield from self._empty(int(self.calendar.start(np.array([limit], dtype=np.int64))[0]))
+
+    def _empty(self, until: int) -> Iterator[Closed]:
+        while self.next < until:
+            if self.empties > self.max_empty:
+                self.next = until
+                return
+            start, end = self.next, int(self.calendar.after(self.next))
+            self.next = end
+            self.empties += 1
+            yield Closed(start, end, self.nothing, gap=self.empties > self.max_empty)

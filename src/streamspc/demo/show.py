@@ -1,0 +1,185 @@
+"""What a person sees of the demo: a live bar, a line as an episode opens or closes, chat messages, and tables at the end."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections import Counter
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from streamspc.demo.flights import ZONE
+from streamspc.model import WHOLE, Signal
+
+FLIGHTS = 336_776  # records of the package; only the bar's length depends on it
+ZONE_INFO = ZoneInfo(ZONE)
+
+
+class Balance(msgspec.Struct):
+    """Counts of records that a reader of its own found in the topics, read committed."""
+
+    produced: int
+    read: int
+    clean: int
+    quarantined: int
+
+    @property
+    def holds(self) -> bool:
+        """Every record is in exactly one of the two topics."""
+        return self.produced == self.read == self.clean + self.quarantined
+
+
+class Episode(msgspec.Struct):
+    """One episode from its signals. Times are epoch microseconds."""
+
+    id: str
+    metric: str
+    segment: str
+    opened: int
+    last: int
+    windows: int
+    peak: float
+    centre: float
+    rejected: bool
+    closed: bool
+    charts: tuple[str, ...]
+
+
+class Summary(msgspec.Struct):
+    """The end of the play."""
+
+    episodes: list[Episode]
+    balance: Balance
+    seconds: float
+    messages: int = 0
+
+
+class Show:
+    """Keeps the bar and prints lines above it."""
+
+    def __init__(self, console: Console, listen: str) -> None:
+        """`listen` is where the daemon answers /metrics."""
+        self.console = console
+        self.url = f"http://{listen}/metrics"
+        self.counts: Counter[str] = Counter()
+        self.messages = 0
+        columns = ("[bold]{task.fields[records]:>9,}[/] records", BarColumn(30), "{task.fields[clean]:>9,} clean")
+        columns += ("{task.fields[quarantined]:>6,} quarantined", "{task.fields[windows]:>4} windows", "{task.fields[signals]:>4} signals")
+        texts = [TextColumn(column) if isinstance(column, str) else column for column in columns]
+        self._progress = Progress(*texts, TimeElapsedColumn(), console=console)
+        zeros = {"records": 0, "clean": 0, "quarantined": 0, "windows": 0, "signals": 0}
+        self._task = self._progress.add_task("", total=2 * FLIGHTS, **zeros)
+
+    def progress(self) -> Progress:
+        """The live bar as a context manager."""
+        return self._progress
+
+    def finished(self) -> bool:
+        """Has every role of the daemon read to the end?"""
+        return self.counts["roles"] > 0 and self.counts["roles"] == self.counts["finished"]
+
+    def said(self, text: str) -> None:
+        """A chat message came in."""
+        self.messages += 1
+        first, *rest = text.splitlines() or [""]
+        self._progress.console.print(f"  [cyan]chat[/] {escape(first)}" + (f" [dim](+{len(rest)} lines)[/]" if rest else ""))
+
+    def signals(self, signals: list[Signal]) -> None:
+        """One line as an episode opens and as it closes."""
+        for signal in signals:
+            self.counts["signals"] += signal.kind in ("open", "update")
+            if signal.kind == "open":
+                verdict = "[red]rejected[/]" if signal.rejected else "alert only"
+                self._progress.console.print(f"[red]opens [/] {_day(signal.start)}  {_series(signal):22} {_numbers(signal)}  {verdict}")
+            elif signal.kind == "resolve":
+                count = f"{signal.windows} window{'s' if signal.windows != 1 else ''}"
+                self._progress.console.print(f"[green]closes[/] {_day(signal.start)}  {_series(signal):22} after {count}")
+
+    def meters(self) -> None:
+        """Scrape the daemon and move the bar. A daemon that does not answer yet is no error."""
+        try:
+            with urllib.request.urlopen(self.url, timeout=2.0) as answer:  # noqa: S310 - our own daemon on loopback
+                text = answer.read().decode()
+        except (urllib.error.URLError, OSError):
+            return
+        found: Counter[str] = Counter()
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == "spc_records_total":
+                    found[f"{sample.labels['role']}.{sample.labels['route']}"] += int(sample.value)
+                elif sample.name == "spc_windows_total":
+                    found["windows"] = max(found["windows"], int(sample.value))
+                elif sample.name == "spc_role_finished":
+                    found["roles"] += 1
+                    found["finished"] += int(sample.value)
+        self.counts.update({key: found[key] - self.counts[key] for key in ("roles", "finished")})
+        read, clean, quarantined = found["observe.read"], found["gate.clean"], found["gate.quarantine"]
+        shown = {"records": read, "clean": clean, "quarantined": quarantined, "windows": found["windows"], "signals": self.counts["signals"]}
+        self._progress.update(self._task, completed=read + clean + quarantined, **shown)
+
+
+def episodes(signals: list[Signal]) -> list[Episode]:
+    """Episodes in the order of their opening."""
+    found: dict[str, Episode] = {}
+    for s in sorted((s for s in signals if s.episode), key=lambda s: (s.start, s.episode)):
+        value, centre = s.value or 0.0, s.centre or 0.0
+        if (known := found.get(s.episode)) is None:
+            found[s.episode] = Episode(
+                s.episode, s.metric, s.segment, s.opened, s.end, s.windows, value, centre, s.rejected, s.kind == "resolve", s.charts
+            )
+            continue
+        known.closed |= s.kind == "resolve"
+        if s.kind != "resolve":
+            known.windows, known.last, known.rejected = max(known.windows, s.windows), s.end, known.rejected or s.rejected
+            known.peak = max(known.peak, value, key=lambda v, c=centre: abs(v - c))
+    return sorted(found.values(), key=lambda e: (e.opened, e.metric, e.segment))
+
+
+def summary_tables(console: Console, summary: Summary, judged_metric: str) -> None:
+    """Episodes of the judged metric, all episodes by month, and the balance."""
+    table = Table("opened", "series", "windows", "peak", "centre", "charts", "", title=f"Episodes of {judged_metric}")
+    for e in summary.episodes:
+        if e.metric == judged_metric:
+            marks = "rejected" if e.rejected else "alert only"
+            table.add_row(_day(e.opened), _name(e.metric, e.segment), str(e.windows), f"{e.peak:.1%}", f"{e.centre:.1%}", ", ".join(e.charts), marks)
+    console.print(table)
+    months = Table("metric", *(datetime(2013, m, 1, tzinfo=ZONE_INFO).strftime("%b") for m in range(1, 13)), "all", title="Episodes by month")
+    metrics = sorted({e.metric for e in summary.episodes})
+    for metric in [*(f"{judged_metric}, rejecting" for _ in [0]), *metrics]:
+        chosen = [e for e in summary.episodes if e.metric == metric or (metric.endswith("rejecting") and e.rejected)]
+        by_month = Counter(_at(e.opened).month for e in chosen)
+        months.add_row(metric, *(str(by_month[m] or "") for m in range(1, 13)), str(len(chosen)), justify="right")
+    console.print(months)
+    b = summary.balance
+    verdict = "[green]holds[/]" if b.holds else "[red]does not hold[/]"
+    console.print(f"balance {verdict}: {b.read:,} records in = {b.clean:,} clean + {b.quarantined:,} quarantined (produced {b.produced:,})")
+    console.print(f"{summary.messages} chat messages, {summary.seconds:.1f} s in all")
+
+
+def _at(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds / 1e6, ZONE_INFO)
+
+
+def _day(microseconds: int) -> str:
+    return _at(microseconds).strftime("%a %d %b")
+
+
+def _name(metric: str, segment: str) -> str:
+    return metric if segment == WHOLE else f"{metric}[{segment}]"
+
+
+def _series(signal: Signal) -> str:
+    return escape(_name(signal.metric, signal.segment))
+
+
+def _numbers(signal: Signal) -> str:
+    rate = signal.metric in ("cancelled", "no_arrival")
+    value, centre = ((f"{x:.1%}" if rate else f"{x:.1f}") for x in (signal.value or 0.0, signal.centre or 0.0))
+    return f"{value} (centre {centre}, {signal.z or 0.0:+.1f} sigma; {', '.join(signal.charts)})"

@@ -1,0 +1,228 @@
+"""The three functions of the product. Everything else makes their arguments or carries out their results.
+
+    tally(stream, batch, watermark)      records        -> tallies      observe
+    fold(state, block)                   tallies        -> points, signals, verdicts      chart, check, replay
+    route(stream, batch, watermark, book)  records, verdicts -> clean or quarantine      gate
+
+They are pure but for `fold`, which owns its state and changes it in place: after an error the state is spent, and is made again
+from a snapshot and the log. `tally` and `route` admit records by the same function, so observe and gate always agree.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+import numpy as np
+
+from streamspc.admit import Reader
+from streamspc.bucket import watermark as marks
+from streamspc.bucket.frontier import Frontier, limit
+from streamspc.bucket.statistics import statistics
+from streamspc.bucket.tally import Plan, empty, plan, tabulate
+from streamspc.bucket.window import Calendar
+from streamspc.bucket.windows import Closed, OpenWindows
+from streamspc.chart import Bank, Window, advance
+from streamspc.decide import Episodes, History, decide
+from streamspc.errors import Reason
+from streamspc.model import END, NEVER, SHARDS, WHOLE, Judged, Points, Progress, Rejection, Routed, Signal, shard
+
+if TYPE_CHECKING:
+    from streamspc.decide.book import Book
+    from streamspc.model import Batch, Block, Bools, Codes, Columns, Ints, Semantics, StreamSpec, TallyTable
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream of the semantic configuration, ready to run."""
+
+    spec: StreamSpec
+    plan: Plan
+    read: Reader
+    calendar: Calendar
+
+
+def ready(spec: StreamSpec) -> Stream:
+    """Compile a stream. Raises ConfigError where `settings` would have refused it."""
+    tallies = plan(spec)
+    return Stream(spec, tallies, Reader(spec, tallies.fields), Calendar(spec.window_us, spec.timezone))
+
+
+class Admitted(NamedTuple):
+    """A batch after admission: columns [k], the window of each record, and its partition's watermark after it."""
+
+    columns: Columns
+    start: Ints
+    end: Ints
+    watermark: Ints
+    late: Bools
+
+
+def admit(stream: Stream, batch: Batch, watermark: int) -> Admitted:
+    """Decode, place in windows, and find what is late by the partition's own watermark."""
+    columns = stream.read(batch)
+    start = stream.calendar.start(columns.event_time)
+    end = stream.calendar.end(start)
+    after = marks.advance(columns.event_time, watermark, stream.spec.disorder_us)
+    return Admitted(columns, start, end, after, marks.late(end, after, stream.spec.lateness_us))
+
+
+def tally(stream: Stream, batch: Batch, watermark: int) -> tuple[TallyTable, Progress]:
+    """Records of one source partition to tallies, with how far that partition was read."""
+    admitted = admit(stream, batch, watermark)
+    table = tabulate(stream.plan, admitted.columns, ~admitted.late, admitted.start, admitted.end, batch)
+    refused = Counter(reason.value for reason in admitted.columns.bad_reasons)
+    if late := int(admitted.late.sum()):
+        refused[Reason.LATE.value] = late
+    after = int(admitted.watermark[-1]) if len(admitted.watermark) else watermark
+    return table, Progress(batch.partition, int(batch.offsets[0]), batch.next, after, None, dict(refused))
+
+
+class Outputs(NamedTuple):
+    """What a block made: points by window, signals, and the verdict records in their order."""
+
+    points: list[Points]
+    signals: list[Signal]
+    verdicts: list[Rejection | Judged]
+
+
+@dataclass(slots=True)
+class StreamState:
+    """Everything that one chart partition knows of one stream."""
+
+    stream: Stream
+    config: str
+    frontier: Frontier
+    windows: OpenWindows
+    bank: Bank
+    episodes: Episodes
+    history: History
+    has_whole: bool  # does the whole stream's segment live in this chart partition
+    segments_of_shard: list[int] = field(default_factory=lambda: [0] * SHARDS)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def begin(cls, spec: StreamSpec, config: str, has_whole: bool) -> StreamState:  # noqa: FBT001 - a fact, not an option
+        """The state before the first block."""
+        stream = ready(spec)
+        windows = OpenWindows(stream.calendar, spec.max_empty_windows, empty(stream.plan))
+        return cls(stream, config, Frontier(), windows, Bank.empty(spec), Episodes.empty(spec), History(), has_whole)
+
+
+@dataclass(slots=True)
+class State:
+    """The fold's state over one partition of the tallies log."""
+
+    semantics: Semantics
+    chart_partition: int
+    streams: dict[str, StreamState]
+
+    @classmethod
+    def begin(cls, semantics: Semantics, chart_partition: int) -> State:
+        """The state before the first block."""
+        config, partitions = semantics.hash(), semantics.chart_partitions
+        here = {spec.name: shard(spec.name, WHOLE) % partitions == chart_partition for spec in semantics.streams}
+        return cls(semantics, chart_partition, {spec.name: StreamState.begin(spec, config, here[spec.name]) for spec in semantics.streams})
+
+    def ended(self) -> bool:
+        """Has every stream been promised the end of time, and got there?"""
+        return all(stream.frontier.at == END for stream in self.streams.values())
+
+
+def fold(state: State, block: Block) -> Outputs:
+    """Merge the block's tallies into the open windows; close, chart and judge the windows that the frontier has passed."""
+    of = state.streams[block.stream]
+    before = of.frontier.at
+    of.counts[Reason.LATE_AFTER_CLOSE.value] += of.windows.add(block.table)
+    frontier = of.frontier.advance(block.progress, block.source_partitions)
+    out = Outputs([], [], [])
+    for closed in of.windows.close(limit(frontier, of.stream.spec.lateness_us)):
+        _judge(of, closed, state.chart_partition, out)
+    if frontier == END != before:
+        mark = {"stream": block.stream, "config": of.config}
+        out.signals.append(Signal(kind="end", chart_partition=state.chart_partition, start=END, end=END, **mark))
+        out.verdicts.append(Judged(start=NEVER, until=END, frontier=END, **mark))
+    return out
+
+
+def _judge(of: StreamState, closed: Closed, chart_partition: int, out: Outputs) -> None:
+    """One closed window: statistics, points of every chart, signals, rejections, and last the marker that it is judged."""
+    spec, table = of.stream.spec, closed.table
+    _admit_segments(of, table)
+    values, records = statistics(spec, of.stream.plan, table, of.bank.segments)
+    window = Window(closed.start, closed.end, of.config, table.sources, dict(of.counts), int(closed.gap))
+    points = advance(spec, of.bank, window, values, records)
+    of.history.add(closed.start, table.sources)
+    decided = decide(spec, of.episodes, points, of.history)
+    if points.segments:
+        out.points.append(points)
+    out.signals.extend(msgspec.structs.replace(signal, chart_partition=chart_partition) for signal in decided.signals)
+    mark = {"stream": spec.name, "config": of.config, "start": closed.start}
+    if closed.gap and of.has_whole:
+        out.signals.append(Signal(kind="gap", chart_partition=chart_partition, end=closed.end, **mark))
+    whole = table.records[table.segment == table.names.index(WHOLE)].sum() if WHOLE in table.names else 0
+    counted = {"records": int(whole), "rejections": len(decided.rejections), "unjudged": decided.unjudged}
+    out.verdicts.extend(decided.rejections)
+    out.verdicts.append(Judged(until=closed.end, frontier=of.frontier.at, **counted, **mark))
+
+
+def _admit_segments(of: StreamState, table: TallyTable) -> None:
+    """Segments whose window held enough records get charts, in the order of their names, up to the cap of their shard."""
+    known, fresh = set(of.bank.segments), []
+    for name, records in zip((table.names[code] for code in table.segment), table.records, strict=True):
+        if name in known or records < of.stream.spec.min_records:
+            continue
+        home = shard(of.stream.spec.name, name)
+        if of.segments_of_shard[home] >= of.stream.spec.max_segments:
+            of.counts[Reason.SEGMENT_LIMIT.value] += 1
+            continue
+        of.segments_of_shard[home] += 1
+        fresh.append(name)
+    if fresh:
+        of.bank.grow(fresh)
+        of.episodes.grow(fresh)
+
+
+def route(stream: Stream, batch: Batch, watermark: int, book: Book) -> Routed:
+    """Route records by the verdict of their window and segment, in order, up to the first whose window is not judged."""
+    admitted = admit(stream, batch, watermark)
+    columns = admitted.columns
+    waiting = np.flatnonzero(admitted.end > book.until)
+    ready_rows = int(columns.rows[waiting[0]]) if len(waiting) else len(batch)
+    k = int(waiting[0]) if len(waiting) else len(columns.rows)
+    rows = columns.rows[:k]
+    rejected, refused = np.full(ready_rows, -1, np.int32), np.full(ready_rows, -1, np.int32)
+    late, storm = np.zeros(ready_rows, bool), np.zeros(ready_rows, bool)
+    late[rows] = admitted.late[:k]
+    codes, rejections, stormy, old = _verdicts(stream, admitted, k, book)
+    rejected[rows], storm[rows] = codes, stormy
+    refusals = [(r, d) for r, d in zip(columns.bad_reasons, columns.bad_details, strict=True)]
+    for index, (row, (reason, _)) in enumerate(zip(columns.bad_rows.tolist(), refusals, strict=True)):
+        if row < ready_rows and reason is not Reason.TOMBSTONE:
+            refused[row] = index
+    if stream.spec.before_verdicts == "quarantine" and old.any():
+        refused[rows[old]] = len(refusals)
+        refusals.append((Reason.BEFORE_VERDICTS, "its window is older than the first verdict"))
+    after = int(admitted.watermark[k - 1]) if k else watermark
+    waits_for = int(admitted.end[k]) if len(waiting) else NEVER
+    return Routed(ready_rows, rejected, refused, late, storm, rejections, tuple(refusals), after, waits_for)
+
+
+def _verdicts(stream: Stream, admitted: Admitted, k: int, book: Book) -> tuple[Codes, tuple[Rejection, ...], Bools, Bools]:
+    """Verdict codes [k] of the first k admitted records: one look-up a (window, segment), not a record."""
+    columns, start = admitted.columns, admitted.start[:k]
+    names = columns.names or (WHOLE,)
+    segment = columns.segment[:k].astype(np.int64) if columns.names else np.zeros(k, np.int64)
+    starts, window = np.unique(start, return_inverse=True)
+    pairs, pair = np.unique(window * len(names) + segment, return_inverse=True)
+    rejections: list[Rejection] = []
+    code_of = np.full(len(pairs), -1, np.int32)
+    for index, packed in enumerate(pairs.tolist()):
+        if verdict := book.verdict(int(starts[packed // len(names)]), names[packed % len(names)]):
+            code_of[index] = len(rejections)
+            rejections.append(verdict)
+    lifted = np.array([s in book.storms for s in starts.tolist()], dtype=bool)
+    stormy = lifted[window] if k else np.zeros(0, bool)
+    return code_of[pair] if k else np.zeros(0, np.int32), tuple(rejections), stormy, start < book.since

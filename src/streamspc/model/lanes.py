@@ -1,0 +1,26 @@
+"""Structs of arrays over segments: how their parts become one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Lanes = dict[str, npt.NDArray[Any]]  # arrays [..., S] by name
+
+
+def join(parts: Sequence[tuple[Sequence[str], Mapping[str, npt.NDArray[Any]]]]) -> tuple[list[str], Lanes]:
+    """Parts side by side as one struct of arrays; the last axis follows the sorted names, so the order of the parts leaves no trace.
+
+    Parts have the same keys and, but for the last axis, the same shapes. Raises ValueError where a name comes twice.
+    """
+    names = [name for part, _ in parts for name in part]
+    order = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
+    if len(set(names)) < len(names):
+        raise ValueError("a segment has two states")
+    arrays = {key: np.concatenate([part[key] for _, part in parts], axis=-1) for key in parts[0][1]}
+    return [names[i] for i in order], {key: np.take(array, order, axis=-1) for key, array in arrays.items()}

@@ -1,0 +1,27 @@
+"""Where the records of a batch go."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from streamspc.errors import Reason
+from streamspc.model.columns import Bools, Codes
+from streamspc.model.verdicts import Rejection
+
+
+class Routed(NamedTuple):
+    """Where the first `ready` records of a batch go; the others wait for their verdicts.
+
+    Arrays over those records [ready]: `rejected` index into `rejections` or -1, `refused` index into `refusals` or -1 (neither:
+    clean), `late` and `storm` marks. `watermark` is the partition's after them; `waits_for` the window end that the next one needs.
+    """
+
+    ready: int
+    rejected: Codes
+    refused: Codes
+    late: Bools
+    storm: Bools
+    rejections: tuple[Rejection, ...]
+    refusals: tuple[tuple[Reason, str], ...]
+    watermark: int
+    waits_for: int

@@ -1,0 +1,84 @@
+"""The control log at start: the configuration's first version is an entry there, and a process with another one does not start."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from streamspc.errors import Fatal, Fenced, Transient
+from streamspc.kafka_io.port import Place, Send
+from streamspc.kafka_io.topics import names
+from streamspc.model import Configured, Semantics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from streamspc.kafka_io.port import Batch, Consumer, Kafka
+
+DEADLINE = 30.0  # seconds for the first entry, and for reading the log
+
+
+def read_to_end(consumer: Consumer, places: list[Place], deadline: float) -> Iterator[Batch]:
+    """Batches of these partitions from the consumer's positions up to the stable end that they have now.
+
+    Raises Transient when the end is not reached in `deadline` seconds without progress.
+    """
+    ends = {place: end for place, (_, end) in consumer.bounds(places).items()}
+    until = time.monotonic() + deadline
+    while any(consumer.position(place) < ends[place] for place in places):
+        if time.monotonic() > until:
+            raise Transient(f"cannot read {sorted({place.topic for place in places})} to the end")
+        for batch in consumer.poll(0.2, 10_000):
+            until = time.monotonic() + deadline
+            yield batch
+
+
+def configured(kafka: Kafka, app: str) -> Configured | None:
+    """The latest version of the semantic configuration, None before the first start."""
+    place = Place(names(app).control, 0)
+    consumer = kafka.read([place])
+    latest = None
+    try:
+        for batch in read_to_end(consumer, [place], DEADLINE):
+            for value in batch.values:
+                latest = msgspec.json.decode(value or b"", type=Configured)
+    finally:
+        consumer.close()
+    return latest
+
+
+def ensure(kafka: Kafka, semantics: Semantics, difference: Callable[[Semantics, Semantics], list[str]]) -> None:
+    """Write the first version, or find that control holds this very one.
+
+    Raises Fatal when control holds another configuration: the message says what differs and the cure.
+    """
+    found = configured(kafka, semantics.app)
+    while found is None:
+        try:
+            found = _first(kafka, semantics)
+        except Fenced:
+            found = configured(kafka, semantics.app)  # another process wrote it in the same moment
+    if found.hash != semantics.hash():
+        lines = "\n".join(f"  {line}" for line in difference(found.semantics, semantics))
+        raise Fatal(
+            f"{names(semantics.app).control} holds configuration {found.hash}, this process has {semantics.hash()}:\n{lines}\n"
+            "Start with the configuration that the log holds, or give this one an `app` name of its own."
+        )
+
+
+def _first(kafka: Kafka, semantics: Semantics) -> Configured | None:
+    topics = names(semantics.app)
+    producer = kafka.producer(topics.control)
+    try:
+        if (found := configured(kafka, semantics.app)) is not None:
+            return found
+        entry = Configured(semantics=semantics, hash=semantics.hash())
+        places = [Place(topics.control, 0)]
+        places += [Place(topic, i) for topic in (topics.tallies, topics.verdicts) for i in range(semantics.chart_partitions)]
+        value = msgspec.json.encode(entry)
+        producer.transact([Send(place, [b"configured"], [value]) for place in places], {}, None, None, DEADLINE)
+        return entry
+    finally:
+        producer.close()

@@ -1,0 +1,194 @@
+"""gate: the source records again, each to the clean topic or to quarantine by the verdict of its window and segment.
+
+It reads each source partition up to the last judged window and no further: Kafka holds the records that wait, this process none.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from streamspc.bucket import watermark as marks
+from streamspc.decide.book import Book
+from streamspc.effect.quarantine import marked, quarantined
+from streamspc.flow import ready, route
+from streamspc.kafka_io.port import Committed, Place, Send
+from streamspc.kafka_io.topics import names
+from streamspc.model import NEVER, Judged, Rejection, VerdictRecord, View
+from streamspc.roles.clients import close_all, head, transactional_id
+from streamspc.roles.control import read_to_end
+from streamspc.roles.meters import Meters
+from streamspc.roles.observe import up_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamspc.kafka_io.port import Consumer, Kafka, Producer
+    from streamspc.model import Batch, Bools, Headers, Ints, KafkaLocal, Routed, Semantics
+    from streamspc.roles.ends import Ends
+
+BUSY, QUIET = 0.02, 0.5  # seconds to wait for records: while some partition can be read, while all of them wait for verdicts
+CATCH_UP = 60.0  # seconds without progress before reading the verdicts is given up
+
+
+@dataclass(slots=True)
+class Source:
+    """One source partition while it is owned."""
+
+    watermark: int
+    offset: int
+    waits_for: int = NEVER  # window end that its next record needs; NEVER: it can be read
+
+
+@dataclass(slots=True)
+class GateRole:
+    """One stream's gate. `ends` is set for `--until-end`; `clock` is monotonic seconds."""
+
+    kafka: Kafka
+    semantics: Semantics
+    stream_name: str
+    local: KafkaLocal
+    ends: Ends | None = None
+    clock: Callable[[], float] = time.monotonic
+    sources: dict[Place, Source] = field(default_factory=dict)
+    meters: Meters = field(default_factory=lambda: Meters("gate"))
+
+    def __post_init__(self) -> None:
+        self.stream = ready(self.semantics.stream(self.stream_name))
+        self.spec = self.stream.spec
+        self.config = self.semantics.hash()
+        self.name = f"gate.{self.stream_name}"
+        self.group = f"{self.semantics.app}.{self.stream_name}.gate"
+        self.verdicts = [Place(names(self.semantics.app).verdicts, i) for i in range(self.semantics.chart_partitions)]
+        self.book = Book(self.spec, self.semantics.chart_partitions)
+
+    @property
+    def view(self) -> View:
+        """Records by route, storms, what waits."""
+        waiting = sum(source.waits_for != NEVER for source in self.sources.values())
+        return self.meters.view(
+            self.name,
+            spc_storm_active=[((self.stream_name,), float(self.book.stormy()))],
+            spc_gate_waiting_partitions=[((self.stream_name,), float(waiting))],
+        )
+
+    def connect(self) -> None:
+        """New clients; all verdicts are read before the first record is routed."""
+        self.sources.clear()
+        self.generation = -1
+        self.book = Book(self.spec, self.semantics.chart_partitions)
+        self.producer: Producer = self.kafka.producer(transactional_id(self.group, self.local))
+        self.reader: Consumer = self.kafka.read(self.verdicts)
+        for batch in read_to_end(self.reader, self.verdicts, CATCH_UP):
+            self._take(batch)
+        self.consumer: Consumer = self.kafka.subscribe(self.group, [self.spec.topic], self.local.instance)
+
+    def disconnect(self) -> None:
+        """Close the clients."""
+        close_all(self, "producer", "consumer", "reader")
+
+    def turn(self) -> bool:
+        """New verdicts, then what they let through, in one transaction."""
+        every_one_waits = bool(self.sources) and all(source.waits_for != NEVER for source in self.sources.values())
+        for batch in self.reader.poll(QUIET if every_one_waits else 0.0, 10_000):
+            self._take(batch)
+        self._resume()
+        batches = self.consumer.poll(BUSY if every_one_waits else QUIET, self.local.batch_records)
+        token = self.consumer.group_token() if self.consumer.assignment() else None
+        if self.generation != self.consumer.generation():
+            self._take_over()
+            return False
+        ends = self.ends.of(self.spec.topic, self.consumer) if self.ends else None
+        sends: list[Send] = []
+        offsets: dict[Place, Committed] = {}
+        for batch in batches:
+            place = Place(batch.topic, batch.partition)
+            if ends and (batch := up_to(batch, ends[place])) is None:
+                continue
+            routed = route(self.stream, batch, self.sources[place].watermark, self.book)
+            if routed.ready:
+                sends += self._sends(batch, routed)
+                offsets[place] = self._done(place, batch, routed)
+            self._wait(place, batch, routed)
+        if offsets:
+            with self.meters.transaction():
+                self.producer.transact(sends, offsets, self.consumer, token, self.local.transaction_timeout)
+        return bool(ends) and bool(self.sources) and all(self._read_up_to(place, ends[place]) for place in self.sources)
+
+    def _sends(self, batch: Batch, routed: Routed) -> list[Send]:
+        """Clean and quarantined records of the ready part, each into the partition of its source."""
+        bad = (routed.rejected >= 0) | (routed.refused >= 0)
+        sends = []
+        if self.spec.clean_topic is not None:
+            rows = np.flatnonzero(~bad)
+            sends.append(self._send(self.spec.clean_topic, batch, rows, marked(batch, rows, routed)))
+        if self.spec.quarantine_topic is not None:
+            rows = np.flatnonzero(bad)
+            sends.append(self._send(self.spec.quarantine_topic, batch, rows, quarantined(self.spec, batch, rows, routed)))
+        self._count(routed, bad)
+        return [send for send in sends if send.values]
+
+    def _send(self, topic: str, batch: Batch, rows: Ints, headers: list[Headers] | None) -> Send:
+        pick = rows.tolist()
+        keys, values = [batch.keys[i] for i in pick], [batch.values[i] for i in pick]
+        return Send(Place(topic, batch.partition), keys, values, headers, batch.timestamps[rows].tolist())
+
+    def _done(self, place: Place, batch: Batch, routed: Routed) -> Committed:
+        """The committed offset after the ready part, with the watermark that the next owner begins with."""
+        source = self.sources[place]
+        source.watermark = routed.watermark
+        source.offset = batch.next if routed.ready == len(batch) else int(batch.offsets[routed.ready])
+        return Committed(source.offset, marks.encode(self.stream_name, self.config, source.watermark))
+
+    def _wait(self, place: Place, batch: Batch, routed: Routed) -> None:
+        """Leave the rest of a batch to Kafka until its first record's window is judged."""
+        if routed.ready < len(batch):
+            self.consumer.seek(place, int(batch.offsets[routed.ready]))
+            self.consumer.pause([place])
+            self.sources[place].waits_for = routed.waits_for
+
+    def _resume(self) -> None:
+        for place, source in self.sources.items():
+            if source.waits_for != NEVER and source.waits_for <= self.book.until:
+                source.waits_for = NEVER
+                self.consumer.resume([place])
+
+    def _take(self, batch: Batch) -> None:
+        for value in batch.values:
+            record = msgspec.json.decode(value or b"", type=VerdictRecord)
+            if isinstance(record, Rejection | Judged) and record.stream == self.stream_name:
+                self.book.take(batch.partition, record)
+
+    def _take_over(self) -> None:
+        """Begin every assigned partition at its committed offset, with the watermark that was committed with it."""
+        self.generation = self.consumer.generation()
+        places = sorted(self.consumer.assignment())
+        bounds = self.consumer.bounds(places)
+        self.sources = {}
+        for place, committed in self.consumer.committed(places).items():
+            if committed is None:
+                self.sources[place] = Source(NEVER, bounds[place][0])
+            else:
+                self.sources[place] = Source(marks.decode(committed.metadata, self.stream_name, self.config), committed.offset)
+            self.consumer.seek(place, self.sources[place].offset)
+        self.consumer.resume(places)
+        self.meters.assigned = True
+
+    def _read_up_to(self, place: Place, end: int) -> bool:
+        source = self.sources[place]
+        return source.waits_for == NEVER and max(source.offset, self.consumer.position(place)) >= end
+
+    def _count(self, routed: Routed, bad: Bools) -> None:
+        stream, n = self.stream_name, len(bad)
+        self.meters.count("spc_records_total", (stream, "gate", "read"), n)
+        self.meters.count("spc_records_total", (stream, "gate", "quarantine"), int(bad.sum()))
+        self.meters.count("spc_records_total", (stream, "gate", "clean"), int(n - bad.sum()))
+        for index, (reason, _) in enumerate(routed.refusals):
+            if times := int((routed.refused == index).sum()):
+                self.meters.count("spc_records_refused_total", (stream, "gate", reason.value), times)
+        if late := int(routed.late.sum()):
+            self.meters.count("spc_records_refused_total", (stream, "gate", "late"), late)
