@@ -1,0 +1,27 @@
+"""Chart: window statistics become points, with the limits of every chart of every series.
+
+Promises
+- A series (metric and segment) is charted by itself. Its points are the same bits whichever other series share its bank, in
+  whatever parts the bank was saved and loaded: along the segments there are only elementwise operations, along the windows of
+  Phase I only sums in a fixed order, and no function whose bits depend on vector length or library (powers are running products).
+- A point never sits in its own limits: limits follow from a baseline that was frozen before the point. The first
+  `baseline.windows` points of a series are Phase I; they have no limits and never signal. The baseline has version 1 and is never
+  taught again, so a window that signalled cannot move it.
+- Limits fit the number of records: sigma_t^2 = between^2 + unit / n_t + extra_t (`sigma`), and all three charts watch
+  z_t = (x_t - centre) / sigma_t, whose variance is one whatever n_t is (Nelson 1989).
+- Missing is missing: a window without a value is no point. Statistics hold over it, nothing is imputed and nothing signals; only the
+  age of a run goes on, so that an onset is found among the windows that were.
+- A limit is not a signal: only strictly outside is. A limit that is clipped to the possible values (0, or 0 and 1) cannot signal.
+
+Every series has a Shewhart chart, a CUSUM and an EWMA (`shewhart`, `cusum`, `ewma`: one algorithm a file). `signal_by`,
+`direction` and `min_effect` decide which of them speak (`crossing`). Default limits are those of an ARL0 of 370.4 (Shewhart, EWMA
+with fixed limits) and 465.4 (CUSUM), for known parameters; a baseline of m windows is an estimate, and its own rate differs.
+
+Rejected: one object per series (a tenth of the speed or less); raw values in place of z (a window with few records would
+signal by its noise); head starts (more false alarms for what a restart seldom needs); moving limits (they learn the fault).
+"""
+
+from streamspc.chart.bank import Bank
+from streamspc.chart.window import Window, advance
+
+__all__ = ["Bank", "Window", "advance"]

@@ -1,0 +1,69 @@
+"""Two-sided tabular CUSUM.
+
+Definition: C+ = max(0, C+ + z - k), C- = max(0, C- - z - k), from 0; out of control when one of them > h, strictly. Then both start
+again from 0 (the other one is 0 by then, as both sides have the same k and h). The published value is the one before the restart.
+
+A crossing restarts the chart whether or not it may speak: the estimate of the shift, k + C / N over the N points since C left 0,
+describes one run, and a long run of a shift too small to matter would hide a large one that follows.
+The shift is taken to have begun at the first point of the run (Page's estimate of the change point).
+
+Prefer it for sustained shifts of half a sigma to two sigma; k is half the shift that matters. Over a window without a value
+it holds. ARL0 with known parameters: 465.4 at k = 0.5, h = 5 (167.7 at h = 4); a shift of one sigma takes 10.4 points.
+
+Sources: Page, E. S. (1954), Continuous inspection schemes, Biometrika 41; Hawkins & Olwell (1998), Cumulative sum charts and charting
+for quality improvement (estimate of the shift).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from streamspc.chart.crossing import Crossing
+
+if TYPE_CHECKING:
+    from streamspc.model import Bools, Codes, Floats
+
+
+class Cusum(NamedTuple):
+    """Statistics of all series, [2, M, S]: upper side, then lower side."""
+
+    value: Floats  # in sigma, nan while learning
+    run: Codes  # points since it left 0
+    age: Codes  # windows since it left 0, those without a point included
+
+    @classmethod
+    def fresh(cls, metrics: int, segments: int) -> Cusum:
+        """The chart of series that begin to learn."""
+        shape = (2, metrics, segments)
+        return cls(np.full(shape, np.nan), np.zeros(shape, np.int32), np.zeros(shape, np.int32))
+
+    def step(self, z: Floats, there: Bools, k: Floats) -> Cusum:
+        """The chart after one window; it holds where there is no point."""
+        value = np.stack((z - k, -z - k))
+        value += self.value
+        np.maximum(value, 0.0, out=value)
+        np.copyto(value, self.value, where=~there)
+        away = value > 0.0
+        return Cusum(value, (self.run + there) * away, (self.age + 1) * away)
+
+    def beyond(self, h: Floats) -> Bools:
+        """Is one side strictly above its limit? [M, S]."""
+        upper, lower = self.value > h
+        outside: Bools = upper | lower
+        return outside
+
+    def restarted(self, where: Bools) -> Cusum:
+        """The chart from 0 at these series [M, S]."""
+        return Cusum(np.where(where, 0.0, self.value), np.where(where, 0, self.run), np.where(where, 0, self.age))
+
+
+def crossing(at: Cusum, k: Floats, h: Floats, sigma: Floats) -> Crossing:
+    """The crossing at q series, from their statistics [2, q]."""
+    outside = at.value > h
+    lower = outside[1]
+    value, run, age = (np.where(lower, pair[1], pair[0]) for pair in at)
+    shift = (k + value / np.maximum(run, 1)) * sigma
+    side = outside[0].astype(np.int8) - lower.astype(np.int8)
+    return Crossing(side, shift, np.maximum(age - 1, 0).astype(np.int32))

@@ -1,0 +1,70 @@
+"""Exponentially weighted moving average with exact limits.
+
+Definition: E = (1 - lambda) E + lambda z, from 0; out of control when |E| > L sqrt(lambda / (2 - lambda) (1 - (1 - lambda)^(2 t))),
+strictly, t points after the start. Exact limits are narrow at first, so a shift present from the start is told early; with the L of
+fixed limits the ARL0 is then a little less (6 % at lambda 0.05, under 2 % at 0.2).
+
+After a signal it starts again from 0, t included. A crossing that may not speak leaves it be: unlike a CUSUM it forgets by itself, and
+E sigma, the shift it sees, could never grow to `min_effect` if the narrow first limits cut it off each time.
+The shift is taken to have begun where E last crossed the centre.
+
+Prefer it for small sustained shifts and for values that are not normal (lambda 0.05 to 0.1); a large shift after a spell on the
+other side finds it slow, so keep a Shewhart chart beside it. Over a window without a value it holds.
+Default lambda 0.2, L 2.85934: ARL0 370.4 with fixed limits.
+
+Sources: Roberts, S. W. (1959), Control chart tests based on geometric moving averages, Technometrics 1(3); Lucas & Saccucci (1990),
+Exponentially weighted moving average control schemes, Technometrics 32(1); Nishina (1992), A comparison of control charts from the
+viewpoint of change-point estimation, Quality and Reliability Engineering International 8 (onset).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from streamspc.chart.crossing import Crossing
+
+if TYPE_CHECKING:
+    from streamspc.model import Bools, Codes, Floats
+
+
+class Ewma(NamedTuple):
+    """Statistics of all series, [M, S]."""
+
+    value: Floats  # in sigma, nan while learning
+    fade: Floats  # (1 - lambda)^(2 t), a running product so that it is the same bits everywhere
+    age: Codes  # windows since it crossed the centre
+
+    @classmethod
+    def fresh(cls, metrics: int, segments: int) -> Ewma:
+        """The chart of series that begin to learn."""
+        shape = (metrics, segments)
+        return cls(np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, np.int32))
+
+    def step(self, z: Floats, there: Bools, weight: Floats) -> Ewma:
+        """The chart after one window; it holds where there is no point."""
+        rest = 1.0 - weight
+        value = np.where(there, rest * self.value + weight * z, self.value)
+        fade = np.where(there, self.fade * (rest * rest), self.fade)
+        return Ewma(value, fade, self.age * ((value > 0.0) == (self.value > 0.0)) + np.int32(1))
+
+    def limit(self, weight: Floats, width: Floats) -> Floats:
+        """Exact limit, in sigma. [M, S], nan while learning."""
+        bound: Floats = width * np.sqrt(weight / (2.0 - weight) * (1.0 - self.fade))
+        return bound
+
+    def beyond(self, limit: Floats) -> Bools:
+        """Is it strictly outside?"""
+        outside: Bools = np.abs(self.value) > limit
+        return outside
+
+    def restarted(self, where: Bools) -> Ewma:
+        """The chart from 0 at these series [M, S]."""
+        return Ewma(np.where(where, 0.0, self.value), np.where(where, 1.0, self.fade), np.where(where, 0, self.age))
+
+
+def crossing(at: Ewma, limit: Floats, sigma: Floats) -> Crossing:
+    """The crossing at q series, from their statistics [q]."""
+    side = np.sign(at.value).astype(np.int8) * at.beyond(limit)
+    return Crossing(side.astype(np.int8), np.abs(at.value) * sigma, np.maximum(at.age - 1, 0).astype(np.int32))

@@ -1,0 +1,74 @@
+"""The metrics of a stream as columns, so that one operation serves all of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streamspc.model import ChartKind, MetricKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamspc.model import BaselineSpec, Bools, Floats, MetricSpec, StreamSpec
+
+RATIOS = frozenset({MetricKind.PROPORTION, MetricKind.NULL_RATE})
+NEVER_NEGATIVE = RATIOS | {MetricKind.COUNT, MetricKind.SD}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What the charts need of M metrics. Chart settings are [M, 1], what is asked of single crossings is [M]."""
+
+    metrics: tuple[str, ...]
+    kinds: tuple[MetricKind, ...]
+    baseline: BaselineSpec
+    shewhart_limit: Floats
+    cusum_k: Floats
+    cusum_h: Floats
+    ewma_lambda: Floats
+    ewma_limit: Floats
+    least: Floats  # no value of the metric is below it
+    most: Floats  # nor above it
+    up: Bools  # may a rise signal
+    down: Bools
+    by: Bools  # [3, M] may this chart signal, in the order of ChartKind
+    absolute: Floats  # a shift must reach absolute + relative |centre| + sigmas sigma
+    relative: Floats
+    sigmas: Floats
+
+
+def plan(spec: StreamSpec) -> Plan:
+    """Columns of the stream's metrics."""
+    metrics = spec.metrics
+    charts = [metric.charts for metric in metrics]
+    return Plan(
+        metrics=tuple(metric.name for metric in metrics),
+        kinds=tuple(metric.kind for metric in metrics),
+        baseline=spec.baseline,
+        shewhart_limit=_column([chart.shewhart_limit for chart in charts]),
+        cusum_k=_column([chart.cusum_k for chart in charts]),
+        cusum_h=_column([chart.cusum_h for chart in charts]),
+        ewma_lambda=_column([chart.ewma_lambda for chart in charts]),
+        ewma_limit=_column([chart.ewma_limit for chart in charts]),
+        least=_column([0.0 if metric.kind in NEVER_NEGATIVE else -math.inf for metric in metrics]),
+        most=_column([1.0 if metric.kind in RATIOS else math.inf for metric in metrics]),
+        up=np.array([metric.direction != "down" for metric in metrics], bool),
+        down=np.array([metric.direction != "up" for metric in metrics], bool),
+        by=np.array([[kind in metric.signal_by for metric in metrics] for kind in ChartKind], bool),
+        absolute=_effects(metrics, "absolute"),
+        relative=_effects(metrics, "relative"),
+        sigmas=_effects(metrics, "sigma"),
+    )
+
+
+def _column(numbers: Sequence[float]) -> Floats:
+    return np.array(numbers, np.float64)[:, None]
+
+
+def _effects(metrics: Sequence[MetricSpec], unit: str) -> Floats:
+    wanted = [metric.min_effect for metric in metrics]
+    return np.array([effect.amount if effect and effect.unit == unit else 0.0 for effect in wanted], np.float64)

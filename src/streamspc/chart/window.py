@@ -1,0 +1,148 @@
+"""One closed window: statistics of all series become points, and the bank moves on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from streamspc.chart import cusum, ewma, shewhart
+from streamspc.chart.crossing import Spoken, at, speak
+from streamspc.chart.cusum import Cusum
+from streamspc.chart.ewma import Ewma
+from streamspc.model import ChartKind, Points
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamspc.chart.bank import Bank
+    from streamspc.chart.plan import Plan
+    from streamspc.model import Bools, Floats, Ints, Sources, Statistics, StreamSpec
+
+MOST_SIGMA = 1e6  # z is cut off here, so that one absurd value is not remembered for ever
+NO_POINT = 255
+EWMA_BIT = 1 << list(ChartKind).index(ChartKind.EWMA)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """What points say of the window itself. A window with `gap` > 0 stands for that many empty ones and has no points."""
+
+    start: int
+    end: int
+    config: str
+    sources: Sources
+    counts: Mapping[str, int] = field(default_factory=dict)
+    gap: int = 0
+
+
+class _Charts(NamedTuple):
+    """The charts of all series [M, S] with this window's point, before any restart."""
+
+    there: Bools
+    distance: Floats
+    sigma: Floats
+    z: Floats
+    cusum: Cusum
+    ewma: Ewma
+    ewma_limit: Floats
+
+
+def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics, records: Ints) -> Points:
+    """Chart one window: `statistics` [M, S] and `records` [S] in the order of `bank.segments`. Windows come in the order of time.
+
+    Where the value is nan (everywhere in a gap) there is no point: phase 255, statistics hold, nothing signals. A series learns
+    from its first `baseline.windows` points, which have no limits. Raises ValueError where the shapes do not fit the bank.
+    """
+    value, now, spoken = _evaluate(bank, window, statistics, records)
+    baseline = bank.baseline
+    lcl, ucl = shewhart.limits(bank.plan, baseline.centre, now.sigma)
+    points = Points(
+        stream=spec.name,
+        config=window.config,
+        start=window.start,
+        end=window.end,
+        metrics=bank.plan.metrics,
+        segments=tuple(bank.segments),
+        records=records,
+        value=value,
+        n=statistics.n,
+        centre=baseline.centre.copy(),
+        sigma=now.sigma,
+        lcl=lcl,
+        ucl=ucl,
+        z=now.z,
+        cusum_up=now.cusum.value[0],
+        cusum_down=now.cusum.value[1],
+        ewma=now.ewma.value,
+        ewma_limit=now.ewma_limit,
+        phase=np.where(now.there, baseline.version > 0, NO_POINT).astype(np.uint8),
+        broken=spoken.broken,
+        side=spoken.side,
+        onset_lag=spoken.lag,
+        version=baseline.version.copy(),
+        sources=window.sources,
+        counts=window.counts,
+        gap=window.gap,
+    )
+    _move(bank, now, spoken)
+    if len(bank.columns):
+        _learn(bank, replace(statistics, value=value))
+    return points
+
+
+def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints) -> tuple[Floats, _Charts, Spoken]:
+    """The values that count, and the charts with them; the bank is as before."""
+    shape = len(bank.plan.metrics), len(bank.segments)
+    if statistics.value.shape != shape or records.shape != shape[1:]:
+        raise ValueError(f"statistics {statistics.value.shape} and records {records.shape} do not fit a bank of {shape}")
+    plan, baseline = bank.plan, bank.baseline
+    value = np.full(shape, np.nan) if window.gap else statistics.value
+    there = ~np.isnan(value)
+    sigma = baseline.sigma(statistics.n, statistics.extra)
+    with np.errstate(over="ignore"):
+        distance = value - baseline.centre
+        z = np.clip(distance / sigma, -MOST_SIGMA, MOST_SIGMA)
+    ewma = bank.ewma.step(z, there, plan.ewma_lambda)
+    limit = ewma.limit(plan.ewma_lambda, plan.ewma_limit)
+    now = _Charts(there, distance, sigma, z, bank.cusum.step(z, there, plan.cusum_k), ewma, limit)
+    return value, now, _speak(plan, baseline.centre, now)
+
+
+def _speak(plan: Plan, centre: Floats, now: _Charts) -> Spoken:
+    """What the charts say, [M, S]. Only series with a crossing cost more than three comparisons."""
+    crossed = shewhart.beyond(now.z, plan.shewhart_limit) | now.cusum.beyond(plan.cusum_h) | now.ewma.beyond(now.ewma_limit)
+    series = np.nonzero(crossed & now.there)
+    shape = crossed.shape
+    spoken = Spoken(np.zeros(shape, np.uint8), np.zeros(shape, np.int8), np.zeros(shape, np.int32))
+    metric = series[0]
+    if len(metric):
+        middle, sigma, z, distance, limit = at((centre, now.sigma, now.z, now.distance, now.ewma_limit), series)
+        crossings = (
+            shewhart.crossing(z, distance, plan.shewhart_limit[metric, 0]),
+            cusum.crossing(Cusum(*at(now.cusum, series)), plan.cusum_k[metric, 0], plan.cusum_h[metric, 0], sigma),
+            ewma.crossing(Ewma(*at(now.ewma, series)), limit, sigma),
+        )
+        told = speak(plan, metric, crossings, middle, sigma)
+        spoken.broken[series], spoken.side[series], spoken.lag[series] = told
+    return spoken
+
+
+def _move(bank: Bank, now: _Charts, spoken: Spoken) -> None:
+    """The charts that the next window begins with."""
+    over = now.cusum.beyond(bank.plan.cusum_h)
+    bank.cusum = now.cusum.restarted(over) if over.any() else now.cusum
+    told = (spoken.broken & EWMA_BIT) != 0
+    bank.ewma = now.ewma.restarted(told) if told.any() else now.ewma
+
+
+def _learn(bank: Bank, statistics: Statistics) -> None:
+    """Phase I: remember the window; series that have seen enough get their baseline, and charts at zero."""
+    bank.learning.add(statistics, bank.columns)
+    due = bank.learning.freeze(bank.plan, bank.baseline, bank.columns)
+    if len(due[0]):
+        ready = np.zeros(bank.baseline.version.shape, bool)
+        ready[due] = True
+        bank.cusum, bank.ewma = bank.cusum.restarted(ready), bank.ewma.restarted(ready)
+        bank.graduate()

@@ -1,0 +1,92 @@
+"""Verdicts: which segments of a window are rejected and why, and how many records nobody could judge.
+
+A (window, segment) is rejected when a metric that a `judge_by` rule names for this segment signals, in Phase II, on one of the rule's
+charts; direction and min_effect hold as for every signal. Records of other segments are not touched, whatever the reason.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from streamspc.decide.episodes import CHARTS, MONITORING, advance, episode_id, number
+from streamspc.model import WHOLE, Rejection
+
+if TYPE_CHECKING:
+    from streamspc.decide.episodes import Episodes
+    from streamspc.decide.history import History
+    from streamspc.model import Points, Signal, StreamSpec
+
+
+class Decisions(NamedTuple):
+    """What one window's points lead to."""
+
+    signals: list[Signal]  # by metric and segment
+    rejections: list[Rejection]  # by segment, at most one each
+    unjudged: int
+
+
+def decide(spec: StreamSpec, episodes: Episodes, points: Points, history: History) -> Decisions:
+    """Episodes move on (in place), then the window is judged. A signal is `rejected` where it is itself a reason to reject."""
+    signals = advance(spec, episodes, points, history)
+    guilty = {(points.metrics[m], points.segments[s]) for m, s in np.argwhere(rejecting(spec, points)).tolist()}
+    told = [msgspec.structs.replace(signal, rejected=(signal.metric, signal.segment) in guilty) for signal in signals]
+    return Decisions(told, judge(spec, points, episodes), unjudged(spec, points))
+
+
+def judge(spec: StreamSpec, points: Points, episodes: Episodes) -> list[Rejection]:
+    """One rejection for each segment that is rejected; of several metrics the one with the largest |z| names it (then the first).
+
+    `episodes` have taken these points already, so that each rejection carries the id of its episode.
+    """
+    charts = rejecting(spec, points)
+    segments = np.flatnonzero(charts.any(axis=0))
+    far = np.where(charts != 0, np.abs(points.z), -1.0)[:, segments]
+    worst = zip(far.argmax(axis=0).tolist(), segments.tolist(), strict=True)
+    return [_rejection(points, episodes, series, int(charts[series])) for series in worst]
+
+
+def rejecting(spec: StreamSpec, points: Points) -> npt.NDArray[np.uint8]:
+    """Charts that reject, as bits of ChartKind like `Points.broken`. [M, S]."""
+    charts = np.zeros_like(points.broken)
+    for rule in spec.judge_by:
+        row = points.metrics.index(rule.metric)
+        bits = sum(1 << CHARTS.index(chart) for chart in set(rule.charts))
+        covered = np.array([not rule.segments or segment in rule.segments for segment in points.segments], bool)
+        charts[row] |= np.where(covered, points.broken[row] & bits, 0).astype(np.uint8)
+    charts[points.phase != MONITORING] = 0
+    return charts
+
+
+def unjudged(spec: StreamSpec, points: Points) -> int:
+    """Records of the window that no rule could judge, counted where the whole stream's segment lives and 0 elsewhere, so never twice.
+
+    They are all records of the window when the rules that cover the whole stream are about metrics without a point in Phase II, and 0 when
+    one of them could judge, or when no rule covers the whole stream.
+    """
+    rows = {points.metrics.index(rule.metric) for rule in spec.judge_by if not rule.segments or WHOLE in rule.segments}
+    if not rows or WHOLE not in points.segments:
+        return 0
+    whole = points.segments.index(WHOLE)
+    judged = any(points.phase[row, whole] == MONITORING for row in rows)
+    return 0 if judged else int(points.records[whole])
+
+
+def _rejection(points: Points, episodes: Episodes, series: tuple[int, int], charts: int) -> Rejection:
+    return Rejection(
+        stream=points.stream,
+        config=points.config,
+        start=points.start,
+        end=points.end,
+        segment=points.segments[series[1]],
+        n=int(points.records[series[1]]),
+        metric=points.metrics[series[0]],
+        chart=next(chart.value for bit, chart in enumerate(CHARTS) if charts >> bit & 1),
+        value=float(points.value[series]),
+        lcl=number(points.lcl, series),
+        ucl=number(points.ucl, series),
+        episode=episode_id(points, episodes.state, series),
+    )
