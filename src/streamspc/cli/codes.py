@@ -1,0 +1,27 @@
+"""Exit codes, with their meanings in the end of each help."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a command says to the one who started it."""
+
+    OK = 0
+    FINDINGS = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    FATAL = 4
+    DRAIN = 5
+
+
+MEANINGS = {
+    ExitCode.OK: "done: nothing to report, or a drained daemon",
+    ExitCode.FINDINGS: "findings: a topic is missing or has wrong settings",
+    ExitCode.USAGE: "the command line or the configuration is wrong",
+    ExitCode.UNREACHABLE: "Kafka cannot be reached, or does not answer",
+    ExitCode.FATAL: "nothing that this process can do will help; the message says the cure",
+    ExitCode.DRAIN: "the drain took longer than its deadline: what was open is aborted, and repeated by the next process",
+}
+EPILOG = "exit codes:\n" + "\n".join(f"  {code:d}  {meaning}" for code, meaning in MEANINGS.items())

@@ -1,0 +1,170 @@
+"""`metrics:` of a stream: what is computed for each window, and how it is charted.
+
+A metric is flat: `name`, `kind`, and the keys of that kind. Each kind is a model of its own, so that an editor offers just those keys and
+a missing `field` is found before anything starts. Rejected: the kind as a key (`mean: dep_delay`), which reads well for one
+argument, but not for the proportions and quantiles that have two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from streamspc.model import ChartKind
+from streamspc.settings.document import Substituted
+from streamspc.settings.part import FieldPath, Name, Number, Part, Text, fault
+
+_EFFECT = r"^([0-9]+(?:\.[0-9]+)?) ?(pp|%|sigma)$"
+
+
+class Shift(NamedTuple):
+    """The smallest shift that matters, in the unit it was written in ("" is the metric's own)."""
+
+    amount: float
+    unit: str
+
+
+def _shift(value: object) -> Shift:
+    """A number, or text such as `10 pp`, `5 %`, `0.5 sigma`."""
+    match = re.match(_EFFECT, value) if isinstance(value, str) else None
+    if match:
+        shift = Shift(float(match[1]), match[2])
+    elif isinstance(value, Substituted):
+        try:
+            shift = Shift(float(value), "")
+        except ValueError:
+            shift = Shift(0.0, "")
+    else:
+        shift = Shift(float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0, "")
+    if not 0 < shift.amount < float("inf"):
+        raise fault('expected a number above 0 in the metric\'s unit, or "10 pp", "5 %", "0.5 sigma"')
+    return shift
+
+
+MinEffect = Annotated[
+    Shift,
+    BeforeValidator(_shift),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": _EFFECT}]}),
+]
+Charts = Annotated[tuple[ChartKind, ...], Field(json_schema_extra={"uniqueItems": True})]
+
+
+class Shewhart(Part):
+    """Signals at a single large shift."""
+
+    limit: Number = Field(default=3.0, gt=0)
+    """Control limits, in sigma from the centre."""
+
+
+class Cusum(Part):
+    """Signals at a small shift that lasts. It sums what exceeds `k` and signals above `h`."""
+
+    k: Number = Field(default=0.5, ge=0)
+    """Half of the shift to find soonest, in sigma."""
+    h: Number = Field(default=5.0, gt=0)
+    """Decision interval, in sigma."""
+
+
+class Ewma(Part):
+    """Signals at a small shift that lasts. It averages with weights that fade."""
+
+    weight: Number = Field(default=0.2, gt=0, le=1, alias="lambda")
+    """Weight of the newest point."""
+    limit: Number = Field(default=2.85934, gt=0)
+    """Control limits, in sigma of the average."""
+
+
+class ChartLimits(Part):
+    """Limits of the charts. The defaults have an average run length of 370 points (Shewhart, EWMA) and 465 (CUSUM) in control."""
+
+    shewhart: Shewhart = Shewhart()
+    """Limits of the Shewhart chart."""
+    cusum: Cusum = Cusum()
+    """Limits of the CUSUM chart."""
+    ewma: Ewma = Ewma()
+    """Limits of the EWMA chart."""
+
+
+class _Metric(Part):
+    """Keys of every kind."""
+
+    name: Name
+    """Name of the metric; labels and messages carry it."""
+    where: Text | None = None
+    """Which records count, such as `carrier == "AA" and distance > 500`. Without it: all."""
+    direction: Literal["up", "down", "both"] = "both"
+    """The side on which a shift is bad."""
+    min_effect: MinEffect | None = None
+    """The smallest shift that matters: a number in the metric's unit, `10 pp` (percentage points), `5 %` (of the centre), `0.5 sigma`."""
+    charts: ChartLimits | None = None
+    """Limits that differ from the stream's."""
+    signal_by: Charts | None = None
+    """Charts that may open an episode, instead of the stream's; `[]` charts without alerts."""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Percentage points are for shares."""
+        if self.min_effect is not None and self.min_effect.unit == "pp":
+            yield "min_effect", "percentage points (pp) are for proportion and null_rate; write a number in the metric's unit"
+
+
+class Counted(_Metric):
+    """Number of records, or their lag (Kafka's time less event time, in seconds)."""
+
+    kind: Literal["count", "lag"]
+    """What is computed."""
+
+
+class OfField(_Metric):
+    """A statistic of a numeric field."""
+
+    kind: Literal["sum", "mean", "sd", "min", "max"]
+    """What is computed."""
+    field: FieldPath
+    """The field, with dots into nested ones."""
+
+
+class _Share(_Metric):
+    """Shares, for which percentage points have a meaning."""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Shares end at one."""
+        shift = self.min_effect
+        if shift is not None and (shift.amount >= 1 if shift.unit == "" else shift.unit == "pp" and shift.amount >= 100):
+            yield "min_effect", "a share cannot move by 100 pp or more; write 10 pp for 10 percentage points"
+
+
+class NullRate(_Share):
+    """Share of the records whose field is null or missing."""
+
+    kind: Literal["null_rate"]
+    """What is computed."""
+    field: FieldPath
+    """The field, with dots into nested ones."""
+
+
+class Proportion(_Share):
+    """Share of the records of `of` for which `where` holds."""
+
+    kind: Literal["proportion"]
+    """What is computed."""
+    where: Text
+    """Which records are hits, such as `dep_time is null`."""
+    of: Text | None = None
+    """Which records they are a share of. Without it: all."""
+
+
+class Quantile(_Metric):
+    """A quantile of a numeric field, within 1 %."""
+
+    kind: Literal["quantile"]
+    """What is computed."""
+    field: FieldPath
+    """The field, with dots into nested ones."""
+    q: Number = Field(gt=0, lt=1)
+    """Which quantile: 0.9 for the value that nine in ten records do not exceed."""
+
+
+Metric = Annotated[Counted | OfField | NullRate | Proportion | Quantile, Field(discriminator="kind")]

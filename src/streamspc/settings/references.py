@@ -1,0 +1,53 @@
+"""Names that refer to other parts, and names that must be unique. Looked at in the data, so that they are found beside other faults."""
+
+from __future__ import annotations
+
+from streamspc.settings.document import Document, Path, items, texts
+from streamspc.settings.explain import meant
+
+_STREAM = ("streams", None)
+_INTERNAL = ("tallies", "points", "signals", "verdicts", "snapshots", "control", "outbox")
+
+
+def check(document: Document) -> None:
+    """Add the problems of names to the document's."""
+    _unique(document, "name", (*_STREAM, "name"))
+    _unique(document, "name", ("receivers", None, "name"))
+    _unique(document, "topic", (*_STREAM, "topic"), (*_STREAM, "gate", "clean"), (*_STREAM, "gate", "quarantine"))
+    streams = [name for _, name in texts(document, *_STREAM, "name")]
+    for path, name in texts(document, "receivers", None, "streams", None):
+        if name not in streams:
+            document.note(path, f"no stream {name!r}; {meant(name, streams)}")
+    for path in items(document, "streams"):
+        _metrics(document, path)
+    _internal(document)
+
+
+def _metrics(document: Document, stream: Path) -> None:
+    """Metrics of a stream have names of their own, and `judge_by` names them."""
+    _unique(document, "name", (*stream, "metrics", None, "name"))
+    _unique(document, "metric", (*stream, "judge_by", None, "metric"))
+    metrics = [name for _, name in texts(document, *stream, "metrics", None, "name")]
+    for path, name in texts(document, *stream, "judge_by", None, "metric"):
+        if name not in metrics:
+            document.note(path, f"no metric {name!r} in this stream; {meant(name, metrics)}")
+
+
+def _internal(document: Document) -> None:
+    """The topics of the roles are nobody else's."""
+    taken = {f"{app}.{topic}" for _, app in texts(document, "app") for topic in _INTERNAL}
+    for pattern in (("topic",), ("gate", "clean"), ("gate", "quarantine")):
+        for path, topic in texts(document, *_STREAM, *pattern):
+            if topic in taken:
+                document.note(path, f"{topic!r} is a topic of streamspc itself; choose another name or another `app`")
+
+
+def _unique(document: Document, what: str, *patterns: tuple[str | int | None, ...]) -> None:
+    """No two of the texts are equal; the later one is the problem."""
+    first: dict[str, int] = {}
+    found = [item for pattern in patterns for item in texts(document, *pattern)]
+    for path, text in sorted(found, key=lambda item: document.place(item[0])):
+        if text in first:
+            document.note(path, f"the {what} {text!r} is used twice; it is already on line {first[text]}")
+        else:
+            first[text] = document.place(path).line

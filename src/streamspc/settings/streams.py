@@ -1,0 +1,158 @@
+"""`streams:` what is watched."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import AfterValidator, Discriminator, Field, Tag
+
+from streamspc.model import ChartKind
+from streamspc.settings.metrics import ChartLimits, Charts, Metric
+from streamspc.settings.part import Duration, FieldPath, Integer, Name, Number, Part, Seconds, Text, Topic, fault
+
+_FROM_FIELD = "from a field"  # tags that cannot be mistaken for keys
+_FROM_KAFKA = "from Kafka"
+
+
+def _zone(name: str) -> str:
+    """A zone that is known."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError, ValueError):  # not there, a folder, or not a name at all
+        near = difflib.get_close_matches(name, sorted(available_timezones()), n=1)
+        raise fault(f"unknown zone; {f'did you mean {near[0]}?' if near else 'expected one such as America/New_York'}") from None
+    return name
+
+
+class Decode(Part):
+    """How the bytes of a record are read."""
+
+    format: Literal["json"] = "json"
+    """Format of the values."""
+
+
+class EventField(Part):
+    """Event time from a field of the record."""
+
+    field: FieldPath
+    """The field, with dots into nested ones."""
+    unit: Literal["s", "ms", "us", "iso8601"] = "ms"
+    """Since the epoch in this unit, or ISO 8601 with a zone."""
+
+
+EventTime = Annotated[
+    Annotated[Literal["kafka"], Tag(_FROM_KAFKA)] | Annotated[EventField, Tag(_FROM_FIELD)],
+    Discriminator(lambda value: _FROM_KAFKA if isinstance(value, str) else _FROM_FIELD),
+]
+
+
+class Baseline(Part):
+    """Phase I: how long a series is learnt before it is judged."""
+
+    windows: Integer = Field(default=50, ge=2)
+    """Points to learn from."""
+    screen: Number = Field(default=3.5, gt=0)
+    """Points further than this from the median, in robust sigma, teach nothing."""
+
+
+class Episodes(Part):
+    """When an episode is over."""
+
+    quiet: Integer = Field(default=2, ge=1)
+    """Points without a signal that end it."""
+    refractory: Integer = Field(default=0, ge=0)
+    """An episode that opens within so many points of the last one's end is not notified."""
+
+
+class Judge(Part):
+    """A metric that may reject a window."""
+
+    metric: Name
+    """Name of the metric."""
+    charts: Charts = Field(default=(ChartKind.SHEWHART,), min_length=1)
+    """Charts that may reject."""
+    segments: tuple[Text, ...] = ()
+    """Segments that may be rejected: `"*"` is the whole stream; none: all."""
+
+
+class Storm(Part):
+    """When so much is rejected that the limits are wrong and not the data, records pass and people are told."""
+
+    max_share: Number = Field(default=0.5, gt=0, le=1)
+    """Share of a window's records that may be rejected."""
+    windows: Integer = Field(default=10, ge=1)
+    """So many windows in a row beyond it are a storm."""
+
+
+class Gate(Part):
+    """Where records go when their window was judged."""
+
+    clean: Topic | None = None
+    """Topic of the accepted records. Without it, records are only copied to quarantine."""
+    quarantine: Topic
+    """Topic of the rejected records and of those that cannot be read."""
+    storm: Storm = Storm()
+    """When rejecting stops."""
+    before_verdicts: Literal["accept", "quarantine"] = "accept"
+    """What happens to records that are older than the oldest verdict."""
+
+
+class Stream(Part):
+    """One source topic with its decoding, event time, window and metrics."""
+
+    name: Name
+    """Name of the stream; labels, messages and groups carry it."""
+    topic: Topic
+    """The source topic."""
+    decode: Decode = Decode()
+    """How the bytes of a record are read."""
+    event_time: EventTime = "kafka"
+    """`kafka` for the record's timestamp, or `{field: ..., unit: ...}`."""
+    window: Seconds = "1m"
+    """Span of a window: a divisor of a day, or whole days (which have 23 or 25 hours when clocks change)."""
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """Zone in which windows begin, such as `America/New_York`."""
+    disorder: Duration = "0s"
+    """How much older than the newest record a record may be without being late."""
+    lateness: Duration = "0s"
+    """How long a window waits for late records."""
+    max_future: Duration | None = None
+    """Records so far ahead of their Kafka timestamp are refused. Without it: the larger of `lateness` and one window."""
+    segment_by: tuple[FieldPath, ...] = ()
+    """Fields by whose values records are charted apart, beside the whole stream."""
+    metrics: tuple[Metric, ...] = Field(min_length=1)
+    """What is computed for each window."""
+    charts: ChartLimits = ChartLimits()
+    """Limits of the charts."""
+    signal_by: Charts = (ChartKind.SHEWHART, ChartKind.CUSUM)
+    """Charts that may open an episode."""
+    baseline: Baseline = Baseline()
+    """How long a series is learnt before it is judged."""
+    episodes: Episodes = Episodes()
+    """When an episode is over."""
+    judge_by: tuple[Judge, ...] = ()
+    """Metrics that may reject a window. Without any, nothing is rejected."""
+    min_records: Integer = Field(default=1, ge=1)
+    """A segment gets charts once a window held so many of its records."""
+    max_segments: Integer = Field(default=1000, ge=1)
+    """Charted segments in a shard (of 256), at most."""
+    max_open_windows: Integer = Field(default=16, ge=1)
+    """A source partition so many windows ahead of the slowest is paused."""
+    max_empty_windows: Integer = Field(default=1000, ge=1)
+    """More empty windows in a row are one gap."""
+    clock: Literal["live", "log"] = "live"
+    """`live`: a source partition with nothing to read becomes idle; `log`: time is what the records say."""
+    idle_after: Seconds = "1m"
+    """A partition with nothing to read for so long no longer holds up the others."""
+    gate: Gate | None = None
+    """Where records go when their window was judged. Without it, they stay where they are."""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Keys that have no meaning beside others."""
+        if self.clock == "log" and self.written("idle_after"):
+            yield "idle_after", "needs clock: live; with clock: log no partition is ever idle"
+        if self.event_time == "kafka" and self.written("max_future"):
+            yield "max_future", "needs an event_time of its own; Kafka's timestamp cannot be ahead of itself"
