@@ -203,7 +203,7 @@ def _free_ports() -> tuple[int, int]:
 
 def _end_with_parent(group: int) -> subprocess.Popen[bytes]:
     # The shell reads a pipe that only this process holds: however this process ends, the read returns and the broker is killed.
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603 - our own command
         ["/bin/sh", "-c", 'read -r _; kill -9 -- "-$0"', str(group)],
         stdin=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

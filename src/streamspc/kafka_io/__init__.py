@@ -14,5 +14,7 @@ the I/O thread of the library, where blocking stops the heartbeats); resetting p
 
 from streamspc.kafka_io import topics
 from streamspc.kafka_io.client import KafkaPython
+from streamspc.kafka_io.memory import MemoryKafka
+from streamspc.kafka_io.steps import STEPS, Crash
 
-__all__ = ["KafkaPython", "topics"]
+__all__ = ["STEPS", "Crash", "KafkaPython", "MemoryKafka", "topics"]

@@ -40,6 +40,12 @@ class Fetcher(library.Fetcher):  # type: ignore[misc]  # the library has no type
 
         self.PartitionRecords = Records
 
+    def fetched_records(self, max_records: int | None = None, *, update_offsets: bool = True, **rest: Any) -> Any:
+        """What has come. Raises what the library raises."""
+        # The library gives parked records of a resumed partition back only when this is None, and leaves a drained one here.
+        self._next_partition_records: Any = getattr(self, "_next_partition_records", None) or None
+        return super().fetched_records(max_records, update_offsets=update_offsets, **rest)
+
     def send_fetches(self) -> list[Any]:
         """Ask only when all that came is handed over.
 

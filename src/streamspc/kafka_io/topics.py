@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _FOREVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 _WEEK = {"retention.ms": str(7 * 86_400_000), "cleanup.policy": "delete"}
-_COMPACT = {"cleanup.policy": "compact", "retention.ms": "-1"}
+_COMPACT = {"cleanup.policy": "compact"}
 # The broker's clock, not that of one of many writers, stamps what streamspc itself says.
 _OURS = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": "8388608"}
 _COMPARED = ("cleanup.policy", "retention.ms", "retention.bytes", "message.timestamp.type")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import io
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lz4.frame
-import snappy
+import snappy  # type: ignore[import-untyped]
 import zstandard
 from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch
@@ -99,7 +99,9 @@ _CODECS: dict[int, Callable[[bytes, int], bytes]] = {1: gunzip, 2: unsnappy, 3: 
 class BoundedBatch(DefaultRecordBatch):  # type: ignore[misc]  # the library has no types
     """A record batch (format 2) that unpacks to at most `bound` bytes; what cannot be unpacked is corrupt."""
 
-    __slots__ = ("_bound",)
+    _buffer: bytearray
+    _pos: int
+    _decompressed: bool
 
     def __init__(self, buffer: memoryview, bound: int) -> None:
         """Take the bytes of one batch."""
@@ -115,7 +117,7 @@ class BoundedBatch(DefaultRecordBatch):  # type: ignore[misc]  # the library has
         try:
             data = _CODECS[codec](bytes(memoryview(self._buffer)[self._pos :]), self._bound)
         except TooLarge:
-            msg = f"the batch at offset {self.base_offset} unpacks to more than {self._bound} bytes: raise kafka.max_batch_bytes if you trust it"
+            msg = f"the batch at offset {self.base_offset} unpacks to more than kafka.max_batch_bytes, {self._bound}: trusted? raise it"
             raise Fatal(msg) from None
         except Exception as error:
             raise CorruptRecordError(f"the batch at offset {self.base_offset} cannot be unpacked: {error!r}") from error
@@ -125,14 +127,12 @@ class BoundedBatch(DefaultRecordBatch):  # type: ignore[misc]  # the library has
 class BoundedRecords(MemoryRecords):  # type: ignore[misc]  # the library has no types
     """The batches of one fetched partition, each bounded. Formats before 2 (Kafka 0.11, 2017) are refused when packed."""
 
-    __slots__ = ("_bound",)
-
     def __init__(self, data: bytes, bound: int) -> None:
         """Take the bytes of a fetch reply."""
         super().__init__(data)
         self._bound = bound
 
-    def next_batch(self) -> object | None:
+    def next_batch(self) -> Any:
         """The next batch, or None. Raises CorruptRecordError, Fatal."""
         piece = self._next_slice
         batch = super().next_batch()
