@@ -6,10 +6,11 @@ such pieces exactly while the sum stays below 2**53 units. The integer that come
 the absolute grid of weights 2**(26 b). Every number has exactly one such form, so the arrays follow from the sum alone.
 
 Promise, for |x| <= 2**500 (admission refuses larger numbers) and fewer than 2**36 records a cell: no overflow, and no error except
-that what is below 2**-520 in a value or in a square is rounded to that grid, value by value. Squares of numbers below 2**-260 are lost by this.
+that what is below 2**-520 in a value or in a square is rounded to that grid, value by value. (Squares of numbers below 2**-260
+are lost by this.)
 
-After Demmel, Ahrens & Nguyen, "Efficient reproducible floating point summation" (2016); rejected were Kahan sums (accurate, but they depend on the
-order) and Fractions (a Python object per record).
+After Demmel, Ahrens & Nguyen, "Efficient reproducible floating point summation" (2016). Rejected: Kahan sums (accurate, but they
+depend on the order), Fractions (a Python object per record).
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ def variance(n: Ints, total: ExactSum, squared: ExactSum) -> Floats:
     excess = _carried(low, digits)
     spread = np.maximum(value(ExactSum(excess.low - _DOWN, excess.bins)), 0.0)
     pairs = n.astype(np.float64) * (n - 1)
-    return np.ldexp(np.divide(spread, pairs, out=np.full(len(n), np.nan), where=n > 1), DIGIT * _DOWN)
+    scaled = np.divide(spread, pairs, out=np.full(len(n), np.nan), where=n > 1)
+    return scaled * math.ldexp(1.0, DIGIT * _DOWN)
 
 
 def _chunks(values: Floats, cell: Ints) -> Iterator[tuple[Floats, Ints]]:
@@ -105,7 +107,7 @@ def _chunks(values: Floats, cell: Ints) -> Iterator[tuple[Floats, Ints]]:
 
 
 def _square(x: Floats) -> tuple[Floats, Floats]:
-    """x * x as a double and its rounding error, both exact (Veltkamp's split, Dekker's product)."""
+    """Square as a double and its rounding error, both exact (Veltkamp's split, Dekker's product)."""
     high = 134217729.0 * x
     high -= high - x
     low = x - high

@@ -31,7 +31,7 @@ class _Bins(NamedTuple):
 
     cell: Ints
     key: Ints
-    count: Ints
+    times: Ints
 
 
 def sketch(values: Floats, cell: Ints, cells: int) -> Quantiles:
@@ -109,7 +109,7 @@ def _settled(n: Ints, values: Floats, cell: Ints, bins: list[_Bins]) -> Quantile
     loose = _Bins(cell, _keys(values), np.ones(len(cell), np.int64))
     entries = _added(_Bins(*(np.concatenate(column) for column in zip(loose, *bins, strict=True))), len(n))
     bin_cell, bin_key = entries.cell.astype(np.int32), entries.key.astype(np.int32)
-    return Quantiles(n, bin_cell, bin_key, entries.count, raw_cell.astype(np.int32), raw_value)
+    return Quantiles(n, bin_cell, bin_key, entries.times, raw_cell.astype(np.int32), raw_value)
 
 
 def _sorted(values: Floats, cell: Ints, cells: int) -> tuple[Floats, Ints]:
@@ -128,10 +128,10 @@ def _added(entries: _Bins, cells: int) -> _Bins:
     span = int(entries.key.max()) - low + 1
     packed = entries.cell * span + (entries.key - low)
     if cells * span <= _DENSE * len(packed):
-        counts = np.bincount(packed, entries.count)
+        counts = np.bincount(packed, entries.times)
         packed = np.flatnonzero(counts)
         count = counts[packed].astype(np.int64)
-    elif entries.count.max() == 1:
+    elif entries.times.max() == 1:
         packed = np.sort(packed.astype(np.int32) if cells * span < 1 << 31 else packed)
         first = np.flatnonzero(np.diff(packed, prepend=packed[0] - 1))
         count = np.diff(first, append=len(packed))
@@ -140,7 +140,7 @@ def _added(entries: _Bins, cells: int) -> _Bins:
         order = np.argsort(packed)
         packed = packed[order]
         first = np.flatnonzero(np.diff(packed, prepend=packed[0] - 1))
-        count = np.add.reduceat(entries.count[order], first)
+        count = np.add.reduceat(entries.times[order], first)
         packed = packed[first]
     return _Bins(packed // span, packed % span + low, count)
 

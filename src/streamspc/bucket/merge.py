@@ -1,0 +1,162 @@
+"""Merging of tallies: exact, associative and commutative, with the empty table as identity.
+
+Every tally has one canonical form for what it holds (digits of exact sums, bins or sorted raw values, sorted cells), so equal contents
+are equal arrays, whatever was merged with what and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import pairwise
+from typing import cast
+
+import numpy as np
+
+from streamspc.bucket import exact, sketch
+from streamspc.model import Bools, Count, Ints, Moments, Quantiles, Ratio, Sources, Tally, TallyTable, shard
+
+_home = lru_cache(maxsize=1 << 17)(shard)
+
+
+def nothing(forms: Sequence[type[Tally]]) -> TallyTable:
+    """The table without cells: the identity of merging. `forms` are those of the plan's tallies."""
+    none = np.zeros(0, np.int64)
+    codes, floats, zero = none.astype(np.int32), none.astype(np.float64), exact.add([], 0)
+    blank: dict[type[Tally], Tally] = {
+        Count: Count(none),
+        Ratio: Ratio(none, none),
+        Moments: Moments(none, zero, zero, floats, floats),
+        Quantiles: Quantiles(none, codes, codes, none, codes, floats),
+    }
+    return TallyTable(none, none, codes, (), none, tuple(blank[form] for form in forms), Sources(none, codes, none, none, none))
+
+
+def merge(tables: Sequence[TallyTable]) -> TallyTable:
+    """All tables of one plan as one. Of no table at all: one without cells and without tallies, which is an identity too."""
+    full = [table for table in tables if len(table)]
+    sources = _merged_sources([table.sources for table in tables])
+    if not full:
+        blank = next((table for table in tables if table.tallies), None) or nothing(())
+        return replace(blank, sources=sources)
+    if len(full) == 1:
+        return replace(full[0], sources=sources)
+    names = tuple(sorted({name for table in full for name in table.names}))
+    code = {name: i for i, name in enumerate(names)}
+    segment = np.concatenate([np.array([code[name] for name in table.names])[table.segment] for table in full])
+    starts, window = np.unique(np.concatenate([table.start for table in full]), return_inverse=True)
+    keys, target = np.unique(window * len(names) + segment, return_inverse=True)
+    cells = len(keys)
+    end, records = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
+    end[target] = np.concatenate([table.end for table in full])
+    np.add.at(records, target, np.concatenate([table.records for table in full]))
+    cuts = np.cumsum([0, *(len(table) for table in full)])
+    targets = [target[a:b] for a, b in pairwise(cuts)]
+    tallies = tuple(
+        combine([(table.tallies[i], to) for table, to in zip(full, targets, strict=True)], cells) for i in range(len(full[0].tallies))
+    )
+    return TallyTable(starts[keys // len(names)], end, (keys % len(names)).astype(np.int32), names, records, tallies, sources)
+
+
+def combine(parts: Sequence[tuple[Tally, Ints]], cells: int) -> Tally:
+    """Add tallies of one form into `cells`: row i of a part goes to cell `target[i]` of its pair. At least one part."""
+    form = type(parts[0][0])
+    if form is Quantiles:
+        return sketch.add(cast(Sequence[tuple[Quantiles, Ints]], parts), cells)
+    n = _counted([(part.n, target) for part, target in parts], cells)
+    if form is Count:
+        return Count(n)
+    if form is Ratio:
+        ratios = cast(Sequence[tuple[Ratio, Ints]], parts)
+        return Ratio(n, _counted([(part.hits, target) for part, target in ratios], cells))
+    moments = cast(Sequence[tuple[Moments, Ints]], parts)
+    least, most = np.full(cells, np.inf), np.full(cells, -np.inf)
+    for part, target in moments:
+        np.minimum.at(least, target, part.least)
+        np.maximum.at(most, target, part.most)
+    total = exact.add([(part.total, target) for part, target in moments], cells)
+    squares = exact.add([(part.squares, target) for part, target in moments], cells)
+    return Moments(n, total, squares, least, most)
+
+
+def close(table: TallyTable, limit: int) -> tuple[TallyTable, TallyTable]:
+    """The windows that end at or before `limit`, and the others.
+
+    A source row knows its window's start alone. It is closed with the cells of its window; where there are none in this table,
+    it is closed if the window began before `limit` and before every open one.
+    """
+    closed = table.end <= limit
+    opened = min(limit, int(table.start[~closed].min())) if not closed.all() else limit
+    done = table.sources.start < opened
+    return _part(table, closed, done), _part(table, ~closed, ~done)
+
+
+def select(table: TallyTable, mask: Bools) -> TallyTable:
+    """The cells where `mask` [c] is true, with the sources of their windows."""
+    return _part(table, mask, np.isin(table.sources.start, table.start[mask]))
+
+
+def scatter(table: TallyTable, stream: str, partitions: int) -> list[TallyTable]:
+    """One table for each chart partition: its segments, and the sources of all windows."""
+    everywhere = np.ones(len(table.sources.start), bool)
+    home = np.array([_home(stream, name) % partitions for name in table.names], dtype=np.int64)[table.segment]
+    return [_part(table, home == partition, everywhere) for partition in range(partitions)]
+
+
+def _part(table: TallyTable, cells: Bools, sources: Bools) -> TallyTable:
+    start, partition, first, last, records = table.sources
+    kept = Sources(start[sources], partition[sources], first[sources], last[sources], records[sources])
+    if cells.all():
+        return replace(table, sources=kept)
+    rows = np.flatnonzero(cells)
+    if not len(rows):
+        return replace(nothing([type(tally) for tally in table.tallies]), sources=kept)
+    used = np.bincount(table.segment[rows], minlength=len(table.names)) > 0
+    place = np.cumsum(used, dtype=np.int32) - 1
+    names = tuple(name for name, use in zip(table.names, used.tolist(), strict=True) if use)
+    tallies = tuple(_take(tally, rows) for tally in table.tallies)
+    segment = place[table.segment[rows]].astype(np.int32)
+    return TallyTable(table.start[rows], table.end[rows], segment, names, table.records[rows], tallies, kept)
+
+
+def _take(tally: Tally, rows: Ints) -> Tally:
+    """Some cells of a tally; `rows` increases."""
+    match tally:
+        case Count(n):
+            return Count(n[rows])
+        case Ratio(n, hits):
+            return Ratio(n[rows], hits[rows])
+        case Moments(n, total, squares, least, most):
+            return Moments(n[rows], exact.take(total, rows), exact.take(squares, rows), least[rows], most[rows])
+        case Quantiles():
+            return sketch.take(tally, rows)
+
+
+def _counted(parts: Sequence[tuple[Ints, Ints]], cells: int) -> Ints:
+    total = np.zeros(cells, np.int64)
+    for counts, target in parts:
+        np.add.at(total, target, counts)
+    return total
+
+
+def _merged_sources(parts: Sequence[Sources]) -> Sources:
+    """One row a window and partition."""
+    full = [part for part in parts if len(part.start)]
+    if not full:
+        return nothing(()).sources
+    if len(full) == 1:
+        return full[0]
+    start, partition, first, last, records = (np.concatenate(column) for column in zip(*full, strict=True))
+    order = np.lexsort((partition, start))
+    start, partition = start[order], partition[order]
+    fresh = np.ones(len(order), bool)
+    fresh[1:] = (np.diff(start) != 0) | (np.diff(partition) != 0)
+    at = np.flatnonzero(fresh)
+    return Sources(
+        start[at],
+        partition[at],
+        np.minimum.reduceat(first[order], at),
+        np.maximum.reduceat(last[order], at),
+        np.add.reduceat(records[order], at),
+    )

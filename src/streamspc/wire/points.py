@@ -1,0 +1,42 @@
+"""Format of points (version 1): each array of `model.Points` is a column of its name, everything else is metadata."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from streamspc.model import Points, Sources
+from streamspc.wire.container import Array, Meta, pack, understood, unpack
+
+_TUPLES = ("metrics", "segments")
+_PLAIN = ("stream", "config", "start", "end", "gap", *_TUPLES)
+_APART = ("sources", "counts")
+_ARRAYS = tuple(field.name for field in fields(Points) if field.name not in (*_PLAIN, *_APART))
+
+
+def encode_points(points: Points) -> bytes:
+    """One window of all series of a stream in one chart partition."""
+    meta: Meta = {name: getattr(points, name) for name in _PLAIN}
+    meta["counts"] = dict(sorted(points.counts.items()))
+    columns: dict[str, Array] = {name: getattr(points, name) for name in _ARRAYS}
+    columns |= {f"sources.{name}": column for name, column in points.sources._asdict().items()}
+    return pack("points", 1, meta, columns)
+
+
+def decode_points(data: bytes) -> Points:
+    """What `encode_points` was given. Raises Fatal."""
+    _, meta, columns = unpack(data, "points")
+    return understood("points", lambda: _points(meta, columns))
+
+
+def _points(meta: Meta, columns: dict[str, Array]) -> Points:
+    parts: dict[str, Any] = {name: meta[name] for name in _PLAIN}
+    parts |= {name: tuple(meta[name]) for name in _TUPLES}
+    parts |= {name: columns[name] for name in _ARRAYS}
+    shape = (len(parts["metrics"]), len(parts["segments"]))
+    if any(np.shape(parts[name]) != (shape[1:] if name == "records" else shape) for name in _ARRAYS):
+        raise ValueError(f"an array is not of shape {shape}")
+    sources = Sources(*(columns[f"sources.{name}"] for name in Sources._fields))
+    return Points(**parts, counts=dict(meta["counts"]), sources=sources)
