@@ -28,7 +28,7 @@ class Target(NamedTuple):
             port, host = parts.port, parts.hostname
         except ValueError:
             port, host, parts = None, None, urlsplit("")
-        if parts.scheme not in {"http", "https"} or not host:
+        if parts.scheme not in {"http", "https"} or not host or any(c.isspace() or not c.isprintable() for c in url):
             raise ConfigError(f"receiver {receiver}: url: expected http:// or https:// with a host")
         if parts.username is not None or parts.password is not None:
             raise ConfigError(f"receiver {receiver}: url: a user or password in the URL is not sent; sign messages with `secret`")

@@ -40,10 +40,17 @@ def render(notice: Notice, spec: StreamSpec | None, page: str) -> Rendered:
 
 
 def _episode(signal: Signal, spec: StreamSpec | None) -> dict[str, Any]:
-    return {
+    """One episode; a gap, which is none, has nothing to measure."""
+    head = {
         "id": signal.episode,
         "status": {"open": "firing", "resolve": "resolved"}.get(signal.kind, signal.kind),
         "title": wording.title(signal, spec),
+    }
+    return head if signal.kind == "gap" else head | _numbers(signal, spec)
+
+
+def _numbers(signal: Signal, spec: StreamSpec | None) -> dict[str, Any]:
+    return {
         "metric": signal.metric,
         "segment": signal.segment,
         "charts": signal.charts,

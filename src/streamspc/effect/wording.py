@@ -73,7 +73,7 @@ def facts(signal: Signal, spec: StreamSpec | None) -> list[Fact]:
         Fact("Action", action(signal, spec)),
     ]
     if signal.kind == "resolve":
-        lines.append(Fact("Lasted", f"{span_of_time(signal.end - signal.opened)}, {signal.windows} windows"))
+        lines.append(Fact("Lasted", f"{span_of_time(signal.end - signal.opened)}, {signal.windows} windows signalled"))
     return lines
 
 

@@ -140,7 +140,7 @@ class NotifyRole:
                 self._count("unreadable", 1)
             elif signal.kind == "end":
                 self.ended.add((signal.stream, signal.chart_partition))
-            elif written < oldest and signal.stream not in self.logs:
+            elif 0 < written < oldest and signal.stream not in self.logs:
                 self._count("expired", 1)
             else:
                 yield signal
