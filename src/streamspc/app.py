@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamspc.effect.http import post
+from streamspc.effect import sender
 from streamspc.errors import Fatal, Transient
 from streamspc.kafka_io import KafkaPython
 from streamspc.kafka_io.topics import check, plans
@@ -28,6 +28,7 @@ from streamspc.roles.gate import GateRole
 from streamspc.roles.loop import Loop, Role
 from streamspc.roles.notify import NotifyRole
 from streamspc.roles.observe import ObserveRole
+from streamspc.serve.answers import Answers
 from streamspc.serve.server import Server
 from streamspc.settings.build import difference
 
@@ -65,7 +66,7 @@ class App:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop())
-        server = Server(self.local.listen, self.views, self.local.kafka.max_poll_interval)
+        server = Server(self.local.listen, Answers(self.views, self.semantics.hash(), self.local.kafka.max_poll_interval))
         server.start()
         try:
             kafka = KafkaPython(self.local.kafka)
@@ -74,7 +75,7 @@ class App:
                 self._wait()
             return self._drain()
         finally:
-            server.stop()
+            server.close()
 
     def views(self) -> list[View]:
         """What every role shows now."""
@@ -111,7 +112,8 @@ class App:
             yield ChartRole(kafka, semantics, local, self.local.snapshot_every, until_end=self.ends is not None)
         if "notify" in self.roles:
             for receiver in self.local.receivers:
-                yield NotifyRole(kafka, semantics, receiver, post, until_end=self.ends is not None)
+                built = sender.build(receiver, semantics, self.local.external_url)
+                yield NotifyRole(kafka, semantics, built, local, until_end=self.ends is not None)
 
     def _start(self, roles: list[Role]) -> None:
         self._loops = [Loop(role, self.stopping, self._ended) for role in roles]

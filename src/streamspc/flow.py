@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,7 +23,7 @@ from streamspc.bucket.frontier import Frontier, limit
 from streamspc.bucket.statistics import statistics
 from streamspc.bucket.tally import Plan, empty, plan, tabulate
 from streamspc.bucket.window import Calendar
-from streamspc.bucket.windows import Closed, OpenWindows
+from streamspc.bucket.windows import Closed, OpenWindows, whole_records
 from streamspc.chart import Bank, Window, advance
 from streamspc.decide import Episodes, History, decide
 from streamspc.errors import Reason
@@ -140,11 +140,25 @@ def fold(state: State, block: Block) -> Outputs:
     out = Outputs([], [], [])
     for closed in of.windows.close(limit(frontier, of.stream.spec.lateness_us)):
         _judge(of, closed, state.chart_partition, out)
+    _mark_silence(of, out)
     if frontier == END != before:
-        mark = {"stream": block.stream, "config": of.config}
-        out.signals.append(Signal(kind="end", chart_partition=state.chart_partition, start=END, end=END, **mark))
-        out.verdicts.append(Judged(start=NEVER, until=END, frontier=END, **mark))
+        out.signals.append(_signal(of, "end", state.chart_partition, (END, END)))
+        out.verdicts.append(Judged(stream=block.stream, config=of.config, start=NEVER, until=END, frontier=END))
     return out
+
+
+def _mark_silence(of: StreamState, out: Outputs) -> None:
+    """Behind a gap, windows pass unseen: say how far, so that what waits for them, the gate's late records too, may go on."""
+    said = next((v.until for v in reversed(out.verdicts) if isinstance(v, Judged)), None)
+    if of.windows.empties > of.stream.spec.max_empty_windows and said != of.windows.next:
+        name, until = of.stream.spec.name, of.windows.next
+        out.verdicts.append(Judged(stream=name, config=of.config, start=NEVER, until=until, frontier=of.frontier.at))
+
+
+def _signal(of: StreamState, kind: Literal["gap", "end"], chart_partition: int, window: tuple[int, int]) -> Signal:
+    """A signal of the stream itself rather than of a series."""
+    start, end = window
+    return Signal(kind=kind, stream=of.stream.spec.name, config=of.config, chart_partition=chart_partition, start=start, end=end)
 
 
 def _judge(of: StreamState, closed: Closed, chart_partition: int, out: Outputs) -> None:
@@ -159,13 +173,21 @@ def _judge(of: StreamState, closed: Closed, chart_partition: int, out: Outputs) 
     if points.segments:
         out.points.append(points)
     out.signals.extend(msgspec.structs.replace(signal, chart_partition=chart_partition) for signal in decided.signals)
-    mark = {"stream": spec.name, "config": of.config, "start": closed.start}
     if closed.gap and of.has_whole:
-        out.signals.append(Signal(kind="gap", chart_partition=chart_partition, end=closed.end, **mark))
-    whole = table.records[table.segment == table.names.index(WHOLE)].sum() if WHOLE in table.names else 0
-    counted = {"records": int(whole), "rejections": len(decided.rejections), "unjudged": decided.unjudged}
+        out.signals.append(_signal(of, "gap", chart_partition, (closed.start, closed.end)))
     out.verdicts.extend(decided.rejections)
-    out.verdicts.append(Judged(until=closed.end, frontier=of.frontier.at, **counted, **mark))
+    out.verdicts.append(
+        Judged(
+            stream=spec.name,
+            config=of.config,
+            start=closed.start,
+            until=closed.end,
+            frontier=of.frontier.at,
+            records=whole_records(table),
+            rejections=len(decided.rejections),
+            unjudged=decided.unjudged,
+        )
+    )
 
 
 def _admit_segments(of: StreamState, table: TallyTable) -> None:

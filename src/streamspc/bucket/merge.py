@@ -92,6 +92,16 @@ def close(table: TallyTable, limit: int) -> tuple[TallyTable, TallyTable]:
     return _part(table, closed, done), _part(table, ~closed, ~done)
 
 
+def split(table: TallyTable, bound: int) -> tuple[TallyTable, TallyTable]:
+    """Windows that start before `bound`, and the others: cells and sources alike, also where a window has no cell here."""
+    return _part(table, table.start < bound, table.sources.start < bound), _part(table, table.start >= bound, table.sources.start >= bound)
+
+
+def window(table: TallyTable, start: int) -> TallyTable:
+    """The window that starts there: its cells and its sources, either of which may be none."""
+    return _part(table, table.start == start, table.sources.start == start)
+
+
 def select(table: TallyTable, mask: Bools) -> TallyTable:
     """The cells where `mask` [c] is true, with the sources of their windows."""
     return _part(table, mask, np.isin(table.sources.start, table.start[mask]))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.bucket.tally import close, merge, select
+from streamspc.bucket.merge import merge, split, window
 from streamspc.model import END, NEVER, WHOLE, TallyTable
 
 if TYPE_CHECKING:
@@ -44,12 +44,8 @@ class OpenWindows:
 
     def add(self, table: TallyTable) -> int:
         """Take tallies in; those of closed windows are refused. Returns the records refused, counted in the whole stream's cells."""
-        refused = 0
-        if self.next != NEVER and len(table) and table.start[0] < self.next:
-            old = table.start < self.next
-            whole = np.array([name == WHOLE for name in table.names], dtype=bool)
-            refused = int(table.records[old & whole[table.segment]].sum())
-            table = select(table, ~old)
+        old, table = split(table, self.next)
+        refused = whole_records(old)
         if len(table) or len(table.sources.start):
             self.tables.append(table)
         if len(self.tables) >= COMPACT_TABLES:
@@ -62,25 +58,30 @@ class OpenWindows:
 
     def count(self) -> int:
         """Number of open windows that hold records."""
-        starts = [table.start for table in self.tables]
+        starts = [table.sources.start for table in self.tables]
         return len(np.unique(np.concatenate(starts))) if starts else 0
 
     def close(self, limit: int) -> Iterator[Closed]:
         """Close every window that ends at or before `limit`, in the order of time. The iterator must be exhausted."""
         if limit == NEVER:
             return
-        closed, still_open = close(self.pending(), limit)
-        self.tables = [still_open] if len(still_open) else []
-        starts = np.unique(closed.start)
+        bound = limit if limit == END else self._start(limit)
+        closed, still_open = split(self.pending(), bound)
+        self.tables = [still_open]
+        starts = np.unique(np.concatenate([closed.start, closed.sources.start]))
         if self.next == NEVER and len(starts):
             self.next = int(starts[0])
         for start in starts.tolist():
             yield from self._empty(start)
             end = int(self.calendar.after(start))
             self.next, self.empties = end, 0
-            yield Closed(start, end, select(closed, closed.start == start))
+            yield Closed(start, end, window(closed, start))
         if limit != END and self.next != NEVER:
-            yield from self._empty(int(self.calendar.start(np.array([limit], dtype=np.int64))[0]))
+            yield from self._empty(bound)
+
+    def _start(self, instant: int) -> int:
+        """Start of the window that holds this instant: all windows before it have ended."""
+        return int(self.calendar.start(np.array([instant], dtype=np.int64))[0])
 
     def _empty(self, until: int) -> Iterator[Closed]:
         while self.next < until:
@@ -91,3 +92,8 @@ class OpenWindows:
             self.next = end
             self.empties += 1
             yield Closed(start, end, self.nothing, gap=self.empties > self.max_empty)
+
+
+def whole_records(table: TallyTable) -> int:
+    """Records in the cells of the whole stream; 0 where those live in another chart partition."""
+    return int(table.records[table.segment == table.names.index(WHOLE)].sum()) if WHOLE in table.names else 0

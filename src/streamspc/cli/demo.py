@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-SUMMARY = "the main job on an embedded Apache Kafka and 336,776 real records"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where the configuration is, and whether to stay."""
@@ -18,7 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--config.file", dest="config_file", type=Path, default=default, metavar="FILE", help="configuration (default: %(default)s)")
     add("--serve", action="store_true", help="keep the daemon running with /metrics until Ctrl-C")
     add("--json", action="store_true", help="print the summary as JSON")
-    add("--web.listen-address", dest="listen", default="127.0.0.1:9404", metavar="HOST:PORT", help="where /metrics is (default: %(default)s)")
+    add(
+        "--web.listen-address",
+        dest="listen",
+        default="127.0.0.1:9404",
+        metavar="HOST:PORT",
+        help="where /metrics is (default: %(default)s)",
+    )
 
 
 def execute(args: argparse.Namespace) -> int:

@@ -12,14 +12,14 @@ from streamspc.errors import ConfigError
 if TYPE_CHECKING:
     import argparse
 
-SUMMARY = "run the daemon: all roles, or some of them"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags named as exporters name theirs."""
     add = parser.add_argument
     add("--config.file", dest="config_file", type=Path, required=True, metavar="FILE", help="configuration (streamspc check-config FILE)")
-    add("--roles", default="observe,chart,gate,notify", metavar="LIST", help="roles of this process, comma-separated (default: %(default)s)")
+    add(
+        "--roles", default="observe,chart,gate,notify", metavar="LIST", help="roles of this process, comma-separated (default: %(default)s)"
+    )
     add(
         "--until-end",
         nargs="?",
@@ -46,7 +46,7 @@ def execute(args: argparse.Namespace) -> int:
     local = loaded.local
     given = {"listen": args.listen, "log_level": args.log_level, "log_format": args.log_format}
     local = replace(local, **{name: value for name, value in given.items() if value is not None})
-    log.configure(local.log_level, local.log_format)
+    log.configure(local.log_level, local.log_format, loaded.secrets())
     ends = None if args.until_end is None else FromFile(Path(args.until_end)) if args.until_end else AtStart()
     kept = app.App(loaded.semantics, local, roles, ends, args.linger).run()
     return ExitCode.OK if kept else ExitCode.DRAIN

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -70,12 +71,11 @@ class Show:
         self.url = f"http://{listen}/metrics"
         self.counts: Counter[str] = Counter()
         self.messages = 0
-        columns = ("[bold]{task.fields[records]:>9,}[/] records", BarColumn(30), "{task.fields[clean]:>9,} clean")
-        columns += ("{task.fields[quarantined]:>6,} quarantined", "{task.fields[windows]:>4} windows", "{task.fields[signals]:>4} signals")
-        texts = [TextColumn(column) if isinstance(column, str) else column for column in columns]
-        self._progress = Progress(*texts, TimeElapsedColumn(), console=console)
-        zeros = {"records": 0, "clean": 0, "quarantined": 0, "windows": 0, "signals": 0}
-        self._task = self._progress.add_task("", total=2 * FLIGHTS, **zeros)
+        numbers = "{task.fields[clean]:>9,} clean {task.fields[quarantined]:>6,} quarantined"
+        events = "{task.fields[windows]:>4} windows {task.fields[signals]:>4} signals"
+        texts = [TextColumn(text) for text in ("[bold]{task.fields[records]:>9,}[/] records", numbers, events)]
+        self._progress = Progress(texts[0], BarColumn(20), *texts[1:], TimeElapsedColumn(), console=console)
+        self._task = self._progress.add_task("", total=2 * FLIGHTS, records=0, clean=0, quarantined=0, windows=0, signals=0)
 
     def progress(self) -> Progress:
         """The live bar as a context manager."""
@@ -121,8 +121,9 @@ class Show:
                     found["finished"] += int(sample.value)
         self.counts.update({key: found[key] - self.counts[key] for key in ("roles", "finished")})
         read, clean, quarantined = found["observe.read"], found["gate.clean"], found["gate.quarantine"]
-        shown = {"records": read, "clean": clean, "quarantined": quarantined, "windows": found["windows"], "signals": self.counts["signals"]}
-        self._progress.update(self._task, completed=read + clean + quarantined, **shown)
+        done = read + clean + quarantined
+        fields: dict[str, Any] = {"records": read, "clean": clean, "quarantined": quarantined, "windows": found["windows"]}
+        self._progress.update(self._task, completed=done, signals=self.counts["signals"], **fields)
 
 
 def episodes(signals: list[Signal]) -> list[Episode]:
@@ -138,7 +139,8 @@ def episodes(signals: list[Signal]) -> list[Episode]:
         known.closed |= s.kind == "resolve"
         if s.kind != "resolve":
             known.windows, known.last, known.rejected = max(known.windows, s.windows), s.end, known.rejected or s.rejected
-            known.peak = max(known.peak, value, key=lambda v, c=centre: abs(v - c))
+            if abs(value - centre) > abs(known.peak - centre):
+                known.peak = value
     return sorted(found.values(), key=lambda e: (e.opened, e.metric, e.segment))
 
 
@@ -148,14 +150,18 @@ def summary_tables(console: Console, summary: Summary, judged_metric: str) -> No
     for e in summary.episodes:
         if e.metric == judged_metric:
             marks = "rejected" if e.rejected else "alert only"
-            table.add_row(_day(e.opened), _name(e.metric, e.segment), str(e.windows), f"{e.peak:.1%}", f"{e.centre:.1%}", ", ".join(e.charts), marks)
+            table.add_row(
+                _day(e.opened), _name(e.metric, e.segment), str(e.windows), f"{e.peak:.1%}", f"{e.centre:.1%}", ", ".join(e.charts), marks
+            )
     console.print(table)
-    months = Table("metric", *(datetime(2013, m, 1, tzinfo=ZONE_INFO).strftime("%b") for m in range(1, 13)), "all", title="Episodes by month")
+    months = Table(
+        "metric", *(datetime(2013, m, 1, tzinfo=ZONE_INFO).strftime("%b") for m in range(1, 13)), "all", title="Episodes by month"
+    )
     metrics = sorted({e.metric for e in summary.episodes})
     for metric in [*(f"{judged_metric}, rejecting" for _ in [0]), *metrics]:
         chosen = [e for e in summary.episodes if e.metric == metric or (metric.endswith("rejecting") and e.rejected)]
         by_month = Counter(_at(e.opened).month for e in chosen)
-        months.add_row(metric, *(str(by_month[m] or "") for m in range(1, 13)), str(len(chosen)), justify="right")
+        months.add_row(metric, *(str(by_month[m] or "") for m in range(1, 13)), str(len(chosen)))
     console.print(months)
     b = summary.balance
     verdict = "[green]holds[/]" if b.holds else "[red]does not hold[/]"

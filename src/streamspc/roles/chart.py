@@ -49,7 +49,7 @@ class Owned:
     snapshot_offset: int
 
 
-@dataclass(slots=True)
+@dataclass
 class ChartRole:
     """Charts every stream of the application. `snapshot_every` is seconds; `clock` is monotonic seconds."""
 
@@ -109,7 +109,7 @@ class ChartRole:
                 self.producer.transact(sends, offsets, self.consumer, token, self.local.transaction_timeout)
         self._forget(snapshots)
         for partition, out in shown:
-            self.panel.show(partition, out, self.owned)
+            self.panel.show(partition, self.owned[Place(self.topics.tallies, partition)].state, out, self.meters)
         return self.until_end and bool(self.owned) and all(owned.state.ended() for owned in self.owned.values())
 
     def _fold(self, place: Place, batch: Batch) -> Outputs:
@@ -120,11 +120,14 @@ class ChartRole:
                 continue
             block = wire.decode_block(value or b"")
             if block.config != self.config:
-                raise Fatal(f"{place.topic}-{place.partition}@{offset}: block of configuration {block.config}, this process has {self.config}")
+                raise Fatal(
+                    f"{place.topic}-{place.partition}@{offset}: block of configuration {block.config}, this process has {self.config}"
+                )
             out = fold(owned.state, block)
             if offset >= owned.silent_until:
-                for kept, made in zip(total, out, strict=True):
-                    kept.extend(made)
+                total.points.extend(out.points)
+                total.signals.extend(out.signals)
+                total.verdicts.extend(out.verdicts)
         owned.offset = batch.next
         return total
 
@@ -143,7 +146,9 @@ class ChartRole:
     def _snapshots(self, sends: list[Send]) -> list[Place]:
         """Add a snapshot of each partition that is due to the sends; return those partitions."""
         now = self.clock()
-        due = [p for p, owned in self.owned.items() if now - owned.snapshot_at >= self.snapshot_every and owned.offset > owned.snapshot_offset]
+        due = [
+            p for p, owned in self.owned.items() if now - owned.snapshot_at >= self.snapshot_every and owned.offset > owned.snapshot_offset
+        ]
         for place in due:
             owned = self.owned[place]
             owned.snapshot_at, owned.snapshot_offset = now, owned.offset

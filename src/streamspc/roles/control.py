@@ -15,7 +15,8 @@ from streamspc.model import Configured, Semantics
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from streamspc.kafka_io.port import Batch, Consumer, Kafka
+    from streamspc.kafka_io.port import Consumer, Kafka
+    from streamspc.model import Batch
 
 DEADLINE = 30.0  # seconds for the first entry, and for reading the log
 

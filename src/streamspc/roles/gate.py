@@ -44,7 +44,7 @@ class Source:
     waits_for: int = NEVER  # window end that its next record needs; NEVER: it can be read
 
 
-@dataclass(slots=True)
+@dataclass
 class GateRole:
     """One stream's gate. `ends` is set for `--until-end`; `clock` is monotonic seconds."""
 
@@ -107,17 +107,18 @@ class GateRole:
         offsets: dict[Place, Committed] = {}
         for batch in batches:
             place = Place(batch.topic, batch.partition)
-            if ends and (batch := up_to(batch, ends[place])) is None:
+            kept = up_to(batch, ends[place]) if ends else batch
+            if kept is None:
                 continue
-            routed = route(self.stream, batch, self.sources[place].watermark, self.book)
+            routed = route(self.stream, kept, self.sources[place].watermark, self.book)
             if routed.ready:
-                sends += self._sends(batch, routed)
-                offsets[place] = self._done(place, batch, routed)
-            self._wait(place, batch, routed)
+                sends += self._sends(kept, routed)
+                offsets[place] = self._done(place, kept, routed)
+            self._wait(place, kept, routed)
         if offsets:
             with self.meters.transaction():
                 self.producer.transact(sends, offsets, self.consumer, token, self.local.transaction_timeout)
-        return bool(ends) and bool(self.sources) and all(self._read_up_to(place, ends[place]) for place in self.sources)
+        return bool(self.sources) and ends is not None and all(self._read_up_to(place, ends[place]) for place in self.sources)
 
     def _sends(self, batch: Batch, routed: Routed) -> list[Send]:
         """Clean and quarantined records of the ready part, each into the partition of its source."""

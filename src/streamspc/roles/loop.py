@@ -9,14 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import structlog
 
 from streamspc.errors import Fatal, Transient
-
-if TYPE_CHECKING:
-    from streamspc.model import View
+from streamspc.model import Family, View
 
 log = structlog.get_logger()
 
@@ -69,7 +67,10 @@ class Loop:
 
     def view(self) -> View:
         """The role's view with what the loop knows: when it last turned, whether it is connected."""
+        name = (self.role.name,)
+        known = Family("spc_restarts_total", [name], [self.restarts]), Family("spc_role_finished", [name], [float(self.finished)])
         view = replace(self.role.view, turned=self.turned)
+        view = replace(view, families=(*view.families, *known))
         if self.finished:
             return replace(view, ready=True, not_ready_because=(), turned=time.monotonic())
         return view if self.connected else replace(view, ready=False, not_ready_because=(f"{self.role.name}: not connected to Kafka",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from streamspc.kafka_io.port import Place
 
-Rows = list[tuple[tuple[str, ...], float]]
+Rows = Sequence[tuple[tuple[str, ...], float]]
 
 
 @dataclass(slots=True)
@@ -47,10 +48,10 @@ class Meters:
 
     def view(self, name: str, **gauges: Rows) -> View:
         """All counters and these gauges. Ready once partitions were assigned and restored."""
-        rows: dict[str, Rows] = {}
+        counted: dict[str, list[tuple[tuple[str, ...], float]]] = {}
         for (family, labels), value in self.counts.items():
-            rows.setdefault(family, []).append((labels, value))
-        rows |= gauges
+            counted.setdefault(family, []).append((labels, value))
+        rows: dict[str, Rows] = {**counted, **gauges}
         if self.committed_at:
             rows["spc_last_commit_timestamp_seconds"] = [((name,), self.committed_at)]
         families = tuple(Family(family, [labels for labels, _ in r], [value for _, value in r]) for family, r in rows.items() if r)

@@ -14,7 +14,8 @@ import numpy as np
 
 from streamspc import wire
 from streamspc.bucket import watermark as marks
-from streamspc.bucket.tally import merge, scatter
+from streamspc.bucket.merge import merge, scatter
+from streamspc.bucket.tally import empty
 from streamspc.flow import ready, tally
 from streamspc.kafka_io.port import Committed, Place, Send
 from streamspc.kafka_io.topics import names
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamspc.kafka_io.port import Consumer, Kafka, Producer
-    from streamspc.model import KafkaLocal, Semantics
+    from streamspc.model import KafkaLocal, Semantics, TallyTable
     from streamspc.roles.ends import Ends
 
 POLL = 1.0  # seconds; idleness and end offsets are looked at this often when no record comes
@@ -45,7 +46,7 @@ class Source:
     paused: bool = False
 
 
-@dataclass(slots=True)
+@dataclass
 class ObserveRole:
     """One stream's observer. `ends` is set for `--until-end`; `clock` is monotonic seconds."""
 
@@ -62,6 +63,7 @@ class ObserveRole:
     def __post_init__(self) -> None:
         self.stream = ready(self.semantics.stream(self.stream_name))
         self.spec = self.stream.spec
+        self.nothing = empty(self.stream.plan)
         self.config = self.semantics.hash()
         self.topics = names(self.semantics.app)
         self.name = f"observe.{self.stream_name}"
@@ -103,15 +105,16 @@ class ObserveRole:
         tables, progress = [], {}
         for batch in batches:
             place = Place(batch.topic, batch.partition)
-            if ends and (batch := up_to(batch, ends[place])) is None:
+            kept = up_to(batch, ends[place]) if ends else batch
+            if kept is None:
                 continue
-            table, told = tally(self.stream, batch, self.sources[place].watermark)
+            table, told = tally(self.stream, kept, self.sources[place].watermark)
             tables.append(table)
             progress[place] = told
-            self._count(batch, told)
+            self._count(kept, told)
         self._report(progress, ends or {})
         if progress:
-            self._commit(merge(tables) if tables else self.stream.plan.empty, progress, token)
+            self._commit(merge([self.nothing, *tables]), progress, token)
         self._hold_back()
         return bool(ends) and all(source.watermark == END for source in self.sources.values()) and bool(self.sources)
 
@@ -170,7 +173,8 @@ class ObserveRole:
             block = Block(self.stream_name, self.config, count, told, part)
             sends.append(Send(Place(self.topics.tallies, chart_partition), [b"block"], [wire.encode_block(block)]))
         offsets = {
-            place: Committed(report.next, marks.encode(self.stream_name, self.config, report.watermark)) for place, report in progress.items()
+            place: Committed(report.next, marks.encode(self.stream_name, self.config, report.watermark))
+            for place, report in progress.items()
         }
         with self.meters.transaction():
             self.producer.transact(sends, offsets, self.consumer, token, self.local.transaction_timeout)

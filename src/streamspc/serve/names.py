@@ -22,6 +22,7 @@ TABLE = (
     Metric("spc_build_info", "gauge", ("version", "pythonversion"), "A constant 1, labelled by the version of streamspc and of Python."),
     Metric("spc_config_info", "gauge", ("hash",), "A constant 1, labelled by the hash of the semantic configuration."),
     Metric("spc_role_ready", "gauge", ("role",), "Whether the role has its partitions, restored (1), or not (0)."),
+    Metric("spc_role_finished", "gauge", ("role",), "Whether the role has read to the end that --until-end promised (1) or not (0)."),
     Metric("spc_restarts_total", "counter", ("role",), "Times the role made new Kafka clients after an error."),
     # series, as of their last point
     Metric("spc_value", "gauge", SERIES, "Statistic of the last window."),

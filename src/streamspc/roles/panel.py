@@ -1,0 +1,129 @@
+"""What chart shows of its series: the last point of each, and counters of what happened since the process began."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streamspc.model import END, NEVER, ChartKind, Points, Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import numpy.typing as npt
+
+    from streamspc.flow import Outputs, State
+    from streamspc.model import Semantics
+    from streamspc.roles.meters import Meters
+
+CHARTS = tuple(ChartKind)
+Row = tuple[tuple[str, ...], float]
+
+
+class Panel:
+    """Latest points by chart partition and stream. Written by the role's thread, read by a scrape: values are replaced, never changed."""
+
+    def __init__(self, semantics: Semantics) -> None:
+        """Nothing to show yet."""
+        self._specs = {spec.name: spec for spec in semantics.streams}
+        self._latest: dict[tuple[int, str], Points] = {}
+        self._gauges: dict[tuple[int, str], Mapping[str, float]] = {}
+
+    def keep(self, partitions: set[int]) -> None:
+        """Forget the series of partitions that belong to another process now, so that no series is shown twice."""
+        self._latest = {key: points for key, points in self._latest.items() if key[0] in partitions}
+        self._gauges = {key: gauges for key, gauges in self._gauges.items() if key[0] in partitions}
+
+    def show(self, partition: int, state: State, out: Outputs, meters: Meters) -> None:
+        """Take what a committed turn made of one chart partition."""
+        latest = dict(self._latest)
+        for points in out.points:
+            latest[partition, points.stream] = points
+            _count_broken(points, meters)
+        self._latest = latest
+        for signal in out.signals:
+            _count_signal(signal, meters)
+        for verdict in out.verdicts:
+            if verdict.start == NEVER:
+                continue
+            if hasattr(verdict, "segment"):
+                meters.count("spc_rejected_windows_total", (verdict.stream,))
+            elif state.streams[verdict.stream].has_whole:
+                meters.count("spc_windows_total", (verdict.stream,))
+                meters.count("spc_records_unjudged_total", (verdict.stream,), verdict.unjudged)
+        self._gauges |= {(partition, name): _gauges(state, name) for name in state.streams}
+
+    def families(self) -> dict[str, list[Row]]:
+        """Rows of every family, series that have no number left out."""
+        rows: dict[str, list[Row]] = {}
+        for (_, stream), points in self._latest.items():
+            for family, more in _series(stream, points, self._specs[stream].metrics).items():
+                rows.setdefault(family, []).extend(more)
+        totals: dict[str, Counter[str]] = {}
+        for (_, stream), gauges in self._gauges.items():
+            for family, value in gauges.items():
+                of = totals.setdefault(family, Counter())
+                greatest = family.endswith("_seconds")
+                of[stream] = max(of[stream], value) if greatest else of[stream] + value  # type: ignore[assignment]  # floats
+        for family, by_stream in totals.items():
+            rows[family] = [((stream,), value) for stream, value in by_stream.items()]
+        return rows
+
+
+def _gauges(state: State, name: str) -> dict[str, float]:
+    of = state.streams[name]
+    gauges = {
+        "spc_open_windows": float(of.windows.count()) if of.has_whole else 0.0,
+        "spc_series": float(len(of.bank.segments) * len(of.stream.spec.metrics)),
+        "spc_episodes_open": float(of.episodes.state.open.sum()),
+    }
+    if of.frontier.at not in (NEVER, END):
+        gauges["spc_frontier_timestamp_seconds"] = of.frontier.at / 1e6
+    return gauges
+
+
+def _count_broken(points: Points, meters: Meters) -> None:
+    for metric, segment in zip(*(at.tolist() for at in np.nonzero(points.broken)), strict=True):
+        for bit, chart in enumerate(CHARTS):
+            if points.broken[metric, segment] >> bit & 1:
+                labels = (points.stream, points.metrics[metric], points.segments[segment], chart.value)
+                meters.count("spc_violations_total", labels)
+
+
+def _count_signal(signal: Signal, meters: Meters) -> None:
+    if signal.kind == "open":
+        meters.count("spc_episodes_total", (signal.stream, signal.metric))
+    elif signal.kind == "gap":
+        meters.count("spc_gaps_total", (signal.stream,))
+
+
+def _series(stream: str, points: Points, metrics: tuple[Any, ...]) -> dict[str, list[Row]]:
+    names = [[(stream, metric, segment) for segment in points.segments] for metric in points.metrics]
+    limits = {name: [getattr(metric.charts, name) for metric in metrics] for name in ("shewhart_limit", "cusum_h")}
+    ones = np.ones_like(points.value)
+    shewhart, cusum = (np.array(limits[name])[:, None] * ones for name in ("shewhart_limit", "cusum_h"))
+    out: dict[str, list[Row]] = {
+        "spc_value": list(_rows(names, points.value)),
+        "spc_sample_size": list(_rows(names, points.n.astype(float))),
+        "spc_center": list(_rows(names, points.centre)),
+        "spc_sigma": list(_rows(names, points.sigma)),
+        "spc_phase": list(_rows(names, np.where(points.phase == 255, np.nan, points.phase + 1.0))),
+        "spc_baseline_version": list(_rows(names, points.version.astype(float))),
+        "spc_control_limit": [*_rows(names, points.lcl, "lcl"), *_rows(names, points.ucl, "ucl")],
+        "spc_window_end_timestamp_seconds": [((stream,), points.end / 1e6)],
+    }
+    statistics = {"shewhart": points.z, "cusum_up": points.cusum_up, "cusum_down": points.cusum_down, "ewma": points.ewma}
+    bounds = {"shewhart": shewhart, "cusum_up": cusum, "cusum_down": cusum, "ewma": points.ewma_limit}
+    judged = points.version > 0
+    out["spc_statistic"] = [r for chart, a in statistics.items() for r in _rows(names, np.where(judged, a, np.nan), chart)]
+    out["spc_statistic_limit"] = [r for chart, a in bounds.items() for r in _rows(names, np.where(judged, a, np.nan), chart)]
+    signals = ((chart.value, (points.broken >> bit & 1).astype(float)) for bit, chart in enumerate(CHARTS))
+    out["spc_out_of_control"] = [r for chart, a in signals for r in _rows(names, np.where(judged, a, np.nan), chart)]
+    return out
+
+
+def _rows(names: list[list[tuple[str, str, str]]], array: npt.NDArray[np.float64], *label: str) -> Iterator[Row]:
+    for metric, segment in zip(*(at.tolist() for at in np.nonzero(np.isfinite(array))), strict=True):
+        yield (*names[metric][segment], *label), float(array[metric, segment])
