@@ -38,7 +38,7 @@ def merge(tables: Sequence[TallyTable]) -> TallyTable:
     full = [table for table in tables if len(table)]
     sources = _merged_sources([table.sources for table in tables])
     if not full:
-        blank = next((table for table in tables if table.tallies), None) or nothing(())
+        blank = next((table for table in tables if table.tallies), nothing(()))  # no `or`: a table without cells is false
         return replace(blank, sources=sources)
     if len(full) == 1:
         return replace(full[0], sources=sources)

@@ -54,7 +54,7 @@ class OpenWindows:
 
     def pending(self) -> TallyTable:
         """All that is open as one table."""
-        return merge(self.tables) if self.tables else self.nothing
+        return merge([self.nothing, *self.tables])
 
     def count(self) -> int:
         """Number of open windows that hold records."""

@@ -42,6 +42,7 @@ class Cast:
 
     daemon: subprocess.Popen[bytes]
     producer: subprocess.Popen[bytes]
+    log: Path
 
 
 def play(config: Path, *, listen: str, serve: bool, as_json: bool) -> int:
@@ -90,7 +91,7 @@ def start(stack: ExitStack, config: Path, listen: str, address: str, folder: Pat
     stack.callback(stop, daemon)
     producer = subprocess.Popen([sys.executable, "-m", "streamspc.demo.flights", address, str(ends)], stdout=subprocess.PIPE)  # noqa: S603
     stack.callback(stop, producer)
-    return Cast(daemon, producer)
+    return Cast(daemon, producer, Path(log.name))
 
 
 def watch(loaded: Loaded, cast: Cast, show: Show) -> list[Signal]:
@@ -118,7 +119,8 @@ def watch(loaded: Loaded, cast: Cast, show: Show) -> list[Signal]:
     finally:
         reader.close()
     if cast.daemon.poll() not in (None, 0):
-        raise Fatal(f"the daemon ended with exit code {cast.daemon.returncode}")
+        last = "\n".join(cast.log.read_text().splitlines()[-20:])
+        raise Fatal(f"the daemon ended with exit code {cast.daemon.returncode}; its log ends with\n{last}")
     return seen
 
 
