@@ -132,6 +132,13 @@ class Outbox:
             self.pending.pop(intent.id, None)
             self.settled[intent.id] = intent
 
+    def remember(self, earlier: Outbox) -> None:
+        """Keep what an earlier outbox of the same process knew of the receiver: a rebalance is no reason to press on it."""
+        self.failures, self.rests_until, self.disabled = earlier.failures, earlier.rests_until, earlier.disabled
+        for intent_id in self.pending.keys() & earlier.pending.keys():
+            known = earlier.pending[intent_id]
+            self.pending[intent_id].at, self.pending[intent_id].failures = known.at, known.failures
+
     def next(self, now: float) -> Intent | None:
         """The intent to send at `now`, None when there is none yet."""
         if now < self.rests_until:

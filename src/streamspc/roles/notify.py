@@ -64,6 +64,7 @@ class NotifyRole:
     ended: set[tuple[str, int]] = field(default_factory=set)  # (stream, chart partition)
     meters: Meters = field(default_factory=lambda: Meters("notify"))
     name: str = ""
+    owner: bool = False  # of the signals partition
 
     def __post_init__(self) -> None:
         self.receiver = self.sender.receiver
@@ -80,7 +81,7 @@ class NotifyRole:
     def view(self) -> View:
         """Notifications by result, those that wait, and for how long the first one has."""
         mine = (self.receiver.name,)
-        waiting = [pending.intent.created for pending in self.outbox.pending.values()]
+        waiting = [pending.intent.created for pending in self.outbox.pending.values()] if self.owner else []
         oldest = (self.times.wall() - min(waiting)) / 1e6 if waiting else 0.0
         return self.meters.view(
             self.name,
@@ -201,14 +202,15 @@ class NotifyRole:
         close_all(self, "producer")
         self.owner = self.signals in self.consumer.assignment()
         self.meters.assigned = True  # a standby is ready: it has nothing to do
-        self.outbox, self.ended = Outbox(disabled=self.outbox.disabled), set()
         if not self.owner:
             return
         self.producer = self.kafka.producer(self.group)
         committed = self.consumer.committed([self.signals])[self.signals]
         first, _ = self.consumer.bounds([self.signals])[self.signals]
         start = max(first, committed.offset) if committed else first
+        before, self.outbox, self.ended = self.outbox, Outbox(), set()
         self._read_outbox()
+        self.outbox.remember(before)
         if self.until_end:
             self._read_ends(start)
         self.consumer.seek(self.signals, start)

@@ -145,6 +145,15 @@ def test_settled_is_settled():
     assert box.due() == float("inf")
 
 
+def test_outbox_read_again_keeps_its_patience():
+    """An outbox that is read again after a rebalance waits as the one before it did."""
+    box, again = outbox(intent("a", "e1"), intent("b", "e2")), outbox(intent("a", "e1"))
+    box.failed("a", Retry(10.0), 0.0, 2.0)
+    again.remember(box)
+
+    assert (again.next(9.0), again.due(), again.failures) == (None, 10.0, 1)
+
+
 def test_outbox_forgets_the_oldest(monkeypatch):
     """Settled intents beyond the limit leave, the earliest first."""
     monkeypatch.setattr(delivery, "KEPT", 2)
