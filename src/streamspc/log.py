@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TextIO
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import Processor, WrappedLogger
 
 from streamspc.model import Secret
 
@@ -35,13 +35,13 @@ def configure(level: str, format: Format, secrets: Iterable[Secret] = (), stream
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        mask,
     ]
+    masking = Masking(secrets)
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=before,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(format, out), Masking(secrets)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(format, out, masking), masking],
         )
     )
     root = logging.getLogger()
@@ -61,42 +61,43 @@ def configure(level: str, format: Format, secrets: Iterable[Secret] = (), stream
     )
 
 
-def mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace values that are secrets by their type or by the name of their key."""
-    return {key: MASK if _SECRET_KEY.search(key) and key not in _PUBLIC else _masked(value) for key, value in event.items()}
-
-
-def _masked(value: Any) -> Any:
-    """A value without its secrets."""
-    if isinstance(value, Secret):
-        return MASK
-    if isinstance(value, dict):
-        return {key: MASK if isinstance(key, str) and _SECRET_KEY.search(key) else _masked(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_masked(inner) for inner in value]
-    return value
-
-
 class Masking:
-    """Replaces known secrets in a finished line, as they are and as JSON has them."""
+    """A processor of events and of finished lines that replaces secrets."""
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         texts = {secret.reveal() for secret in secrets if secret.reveal()}
         forms = texts | {json.dumps(text)[1:-1] for text in texts} | {repr(text)[1:-1] for text in texts}
-        self._known = re.compile("|".join(re.escape(text) for text in sorted(forms, key=len, reverse=True))) if forms else None
+        self._known = re.compile("|".join(re.escape(text) for text in sorted(forms, key=len, reverse=True)) or r"(?!)")
 
-    def __call__(self, _logger: WrappedLogger, _method: str, line: Any) -> str:
-        """The line without secrets."""
-        return self._known.sub(MASK, str(line)) if self._known else str(line)
+    def __call__(self, _logger: WrappedLogger, _method: str, event: Any) -> Any:
+        """The event, or the line, without secrets."""
+        return self._masked(event)
+
+    def _masked(self, value: Any) -> Any:
+        if isinstance(value, Secret):
+            return MASK
+        if isinstance(value, str):
+            return self._known.sub(MASK, value)
+        if isinstance(value, dict):
+            return {key: MASK if _is_secret(key) else self._masked(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._masked(inner) for inner in value]
+        return value
 
 
-def _renderers(format: Format, out: TextIO) -> Sequence[Processor]:  # noqa: A002  # as in YAML
-    """What makes a line of an event."""
+def _is_secret(key: object) -> bool:
+    """Whether a key says that its value is a secret."""
+    return isinstance(key, str) and key not in _PUBLIC and _SECRET_KEY.search(key) is not None
+
+
+def _renderers(format: Format, out: TextIO, masking: Processor) -> Sequence[Processor]:  # noqa: A002  # as in YAML
+    """What makes a line of an event. Secrets go before values are escaped; what is made text by a renderer is looked at after it."""
     if format == "console" or (format == "auto" and out.isatty()):
-        return [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)]
+        return [masking, structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)]
     if format == "json":
-        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+        return [structlog.processors.format_exc_info, masking, structlog.processors.JSONRenderer(default=str)]
     return [
         structlog.processors.format_exc_info,
+        masking,
         structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "logger", "event"], drop_missing=True, bool_as_flag=False),
     ]

@@ -80,7 +80,8 @@ def _parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("command", nargs="?", help="one of the commands above; COMMAND --help says more", metavar="COMMAND")
     args, _ = parser.parse_known_args(words)
     if args.version:
-        parser.exit(ExitCode.OK, f"streamspc {_version()}\n")
+        sys.stdout.write(f"streamspc {_version()}\n")
+        parser.exit()
     if args.command is None:
         parser.error(f"a command is missing: one of {', '.join(COMMANDS)}")
     near = difflib.get_close_matches(args.command, COMMANDS, n=1)

@@ -68,13 +68,13 @@ def load(path: str | os.PathLike[str], environment: Mapping[str, str] = os.envir
     settings = validate(document, file.parent)
     _expressions(document)
     _calendars(document)
-    document.refuse()
-    if settings is None:
-        raise ConfigError(f"{file}: the file is empty")
+    if settings is None or document.problems:
+        raise ConfigError(*document.lines())
     built = semantics(settings)
     for index, stream in enumerate(built.streams):
         _note(document, ("streams", index, "metrics"), partial(plan, stream))
-    document.refuse()
+    if document.problems:
+        raise ConfigError(*document.lines())
     return Loaded(settings, built, local(settings))
 
 
@@ -235,4 +235,4 @@ def _note(document: Document, path: Where, make: Callable[[], object]) -> None:
     try:
         make()
     except ConfigError as error:
-        document.note(path, "; ".join(error.problems))
+        document.note(path, "; ".join(problem.splitlines()[0].removeprefix("where, ") for problem in error.problems))

@@ -27,16 +27,16 @@ def parse(text: str, file: str, environment: Mapping[str, str]) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-        document.note((), f"not YAML: {error.problem or error.context}", place)
+        cure = "; a variable inside of { } or [ ] needs quotes around it" if "'{'" in str(error.problem) and "${" in text else ""
+        document.note((), f"not YAML: {error.problem or error.context}{cure}", place)
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         place = Place(before.count("\n") + 1, error.position - before.rfind("\n"))
-        document.note((), f"not YAML: the character U+{ord(str(error.character)):04X} is not allowed", place)
+        document.note((), f"not YAML: the character U+{int(error.character):04X} is not allowed", place)
     else:
-        if root is None:
+        document.data = None if root is None else _Reader(document, environment).read(root, ())
+        if document.data is None:
             document.note((), "the file is empty")
-        else:
-            document.data = _Reader(document, environment).read(root, ())
     return document
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from streamspc.model import Semantics
@@ -18,7 +20,7 @@ def _compare(path: str, a: object, b: object) -> list[str]:
     """Differences of two values at a path."""
     if isinstance(a, dict) and isinstance(b, dict):
         return [line for key in {**a, **b} for line in _compare(f"{path}.{key}" if path else key, a.get(key, _ABSENT), b.get(key, _ABSENT))]
-    if isinstance(a, list) and isinstance(b, list):
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         left, right = _named(a), _named(b)
         if left is None or right is None:
             return [] if a == b else [f"{path}: {_text(a)} -> {_text(b)}"]
@@ -31,7 +33,7 @@ def _compare(path: str, a: object, b: object) -> list[str]:
     return [] if a == b and type(a) is type(b) else [f"{path}: {_text(a)} -> {_text(b)}"]
 
 
-def _named(items: list[object]) -> dict[str, object] | None:
+def _named(items: Sequence[object]) -> dict[str, object] | None:
     """Items by their name (metrics of `judge_by` by theirs); None where they have none."""
     named: dict[str, object] = {}
     for item in items:

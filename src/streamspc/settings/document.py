@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from streamspc.errors import ConfigError
-
 Path = tuple[str | int, ...]
 
 
@@ -84,11 +82,6 @@ class Document:
             what = f"{self.name(path)}: {text}" if path else text
             lines.append(f"{self.file}:{line}:{column}: {what}")
         return lines
-
-    def refuse(self) -> None:
-        """Raise ConfigError if there are problems."""
-        if self.problems:
-            raise ConfigError(*self.lines())
 
 
 def texts(document: Document, *pattern: str | int | None) -> Iterable[tuple[Path, str]]:

@@ -73,7 +73,7 @@ def note(document: Document, error: ValidationError, root: type[Part]) -> None:
             case kind if kind in _EXPECTED:
                 document.note(path, f"expected {_EXPECTED[kind]}, got {_shown(document.at(path))}")
             case _:
-                document.note(path, f"{detail['msg'][:1].lower()}{detail['msg'][1:]}, got {_shown(document.at(path))}")
+                document.note(path, f"{detail['msg'].replace('Input should', 'has to')}, got {_shown(document.at(path))}")
 
 
 def keys(root: type[Part], location: Path) -> set[str]:

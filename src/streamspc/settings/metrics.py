@@ -17,7 +17,7 @@ from streamspc.model import ChartKind
 from streamspc.settings.document import Substituted
 from streamspc.settings.part import FieldPath, Name, Number, Part, Text, fault
 
-_EFFECT = r"^([0-9]+(?:\.[0-9]+)?) ?(pp|%|sigma)$"
+_EFFECT = r"([0-9]+(?:\.[0-9]+)?) ?(pp|%|sigma)"
 
 
 class Shift(NamedTuple):
@@ -29,7 +29,7 @@ class Shift(NamedTuple):
 
 def _shift(value: object) -> Shift:
     """A number, or text such as `10 pp`, `5 %`, `0.5 sigma`."""
-    match = re.match(_EFFECT, value) if isinstance(value, str) else None
+    match = re.fullmatch(_EFFECT, value) if isinstance(value, str) else None
     if match:
         shift = Shift(float(match[1]), match[2])
     elif isinstance(value, Substituted):
@@ -47,7 +47,7 @@ def _shift(value: object) -> Shift:
 MinEffect = Annotated[
     Shift,
     BeforeValidator(_shift),
-    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": _EFFECT}]}),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": f"^{_EFFECT}$"}]}),
 ]
 Charts = Annotated[tuple[ChartKind, ...], Field(json_schema_extra={"uniqueItems": True})]
 

@@ -10,7 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
@@ -21,7 +31,7 @@ from streamspc.settings.document import Substituted
 SECOND = 1_000_000
 _UNITS = {"us": 1, "ms": 1_000, "s": SECOND, "m": 60 * SECOND, "h": 3_600 * SECOND, "d": 86_400 * SECOND, "w": 604_800 * SECOND}
 _LONGEST = 3_660 * _UNITS["d"]
-_DURATION = r"^[0-9]+(us|ms|s|m|h|d|w)$"
+_DURATION = r"[0-9]+(us|ms|s|m|h|d|w)"
 _MAX_SECRET = 65_536
 
 
@@ -73,9 +83,19 @@ FieldPath = Annotated[str, StringConstraints(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 
+def _some(items: tuple[object, ...]) -> tuple[object, ...]:
+    """A list that holds something. Pydantic's own bound counts the items that were right, and misleads where none was."""
+    if not items:
+        raise fault("expected at least one")
+    return items
+
+
+NotEmpty = AfterValidator(_some)
+
+
 def microseconds(duration: str) -> int:
     """A duration such as `90s` in microseconds. Raises a fault where the unit is missing, or beyond ten years."""
-    match = re.match(_DURATION, duration)
+    match = re.fullmatch(_DURATION, duration)
     if match is None:
         cure = f"; write {duration}s for seconds" if re.fullmatch("[0-9]+", duration) else ""
         raise fault(f"expected a duration with its unit (us, ms, s, m, h, d, w) such as 90s, 5m or 1d{cure}")
@@ -96,7 +116,7 @@ def _duration(least: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-_DURATION_SCHEMA = WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["90s", "1d"]})
+_DURATION_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^{_DURATION}$", "examples": ["90s", "1d"]})
 Duration = Annotated[str, _duration("0s"), _DURATION_SCHEMA]
 Positive = Annotated[str, _duration("1ms"), _DURATION_SCHEMA]
 Seconds = Annotated[str, _duration("1s"), _DURATION_SCHEMA]

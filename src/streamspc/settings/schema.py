@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from streamspc.model import SHARDS
 from streamspc.settings.kafka import Kafka
-from streamspc.settings.part import Integer, Name, Part, Seconds
+from streamspc.settings.part import Integer, Name, NotEmpty, Part, Seconds
 from streamspc.settings.receivers import Receiver
 from streamspc.settings.streams import Stream
 
@@ -47,7 +47,7 @@ class Settings(Part):
     """How to reach Kafka."""
     charts: Charts = Charts()
     """The chart role."""
-    streams: tuple[Stream, ...] = Field(min_length=1)
+    streams: Annotated[tuple[Stream, ...], NotEmpty] = Field(json_schema_extra={"minItems": 1})
     """What is watched."""
     receivers: tuple[Receiver, ...] = ()
     """Whom to tell."""

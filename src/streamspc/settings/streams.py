@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, JsonValue, Tag
 
 from streamspc.model import ChartKind
 from streamspc.settings.metrics import ChartLimits, Charts, Metric
-from streamspc.settings.part import Duration, FieldPath, Integer, Name, Number, Part, Seconds, Text, Topic, fault
+from streamspc.settings.part import Duration, FieldPath, Integer, Name, NotEmpty, Number, Part, Seconds, Text, Topic, fault
 
 _FROM_FIELD = "from a field"  # tags that cannot be mistaken for keys
 _FROM_KAFKA = "from Kafka"
+_SOME: dict[str, JsonValue] = {"minItems": 1}
 
 
 def _zone(name: str) -> str:
@@ -72,7 +73,7 @@ class Judge(Part):
 
     metric: Name
     """Name of the metric."""
-    charts: Charts = Field(default=(ChartKind.SHEWHART,), min_length=1)
+    charts: Annotated[Charts, NotEmpty] = Field(default=(ChartKind.SHEWHART,), json_schema_extra=_SOME)
     """Charts that may reject."""
     segments: tuple[Text, ...] = ()
     """Segments that may be rejected: `"*"` is the whole stream; none: all."""
@@ -123,7 +124,7 @@ class Stream(Part):
     """Records so far ahead of their Kafka timestamp are refused. Without it: the larger of `lateness` and one window."""
     segment_by: tuple[FieldPath, ...] = ()
     """Fields by whose values records are charted apart, beside the whole stream."""
-    metrics: tuple[Metric, ...] = Field(min_length=1)
+    metrics: Annotated[tuple[Metric, ...], NotEmpty] = Field(json_schema_extra=_SOME)
     """What is computed for each window."""
     charts: ChartLimits = ChartLimits()
     """Limits of the charts."""
