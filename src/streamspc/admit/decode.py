@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
@@ -54,10 +53,12 @@ class Decoder:
 
     def __call__(self, values: Sequence[bytes | None]) -> tuple[list[int], list[Any], dict[int, BadRecord]]:
         """Rows that decoded, their Structs, and why the other rows did not."""
-        if _plain(values):
-            with suppress(msgspec.DecodeError):
-                return list(range(len(values))), list(map(self._decoder.decode, values)), {}
-        return self._one_by_one(values)
+        if not _plain(values):
+            return self._one_by_one(values)
+        try:
+            return list(range(len(values))), list(map(self._decoder.decode, values)), {}
+        except msgspec.DecodeError:
+            return self._one_by_one(values)
 
     def _one_by_one(self, values: Sequence[bytes | None]) -> tuple[list[int], list[Any], dict[int, BadRecord]]:
         rows: list[int] = []
