@@ -76,19 +76,7 @@ class NotifyRole:
         self.logs = frozenset(spec.name for spec in self.semantics.streams if spec.clock == "log")
         for result in RESULTS:
             self._count(result, 0)
-
-    @property
-    def view(self) -> View:
-        """Notifications by result, those that wait, and for how long the first one has."""
-        mine = (self.receiver.name,)
-        waiting = [pending.intent.created for pending in self.outbox.pending.values()] if self.owner else []
-        oldest = (self.times.wall() - min(waiting)) / 1e6 if waiting else 0.0
-        return self.meters.view(
-            self.name,
-            spc_notifications_pending=[(mine, float(len(waiting)))],
-            spc_notifications_oldest_age_seconds=[(mine, max(0.0, oldest))],
-            spc_receiver_disabled=[(mine, float(self.outbox.disabled))],
-        )
+        self.view = self._look()
 
     def connect(self) -> None:
         """A consumer; the producer and the outbox come with the partition, so that a standby takes nothing from the owner."""
@@ -107,16 +95,17 @@ class NotifyRole:
         batches = self.consumer.poll(self._patience(), SIGNALS)
         if self.generation != self.consumer.generation():
             self._take_over()
-            return False
-        if not self.owner:
-            return False
+        elif self.owner:
+            self._work(batches)
+        self.view = self._look()
+        return self.until_end and self.owner and not self.outbox.pending and self._all_ended()
+
+    def _work(self, batches: list[Batch]) -> None:
         token = self.consumer.group_token()
         self._decide(batches, token)
-        results = self._send()
-        if results:
+        if results := self._send():
             self._transact(results, token)
         (self.consumer.pause if len(self.outbox.pending) >= PENDING else self.consumer.resume)([self.signals])
-        return self.until_end and not self.outbox.pending and self._all_ended()
 
     def _patience(self) -> float:
         """How long a poll may wait for signals: until an intent is due."""
@@ -246,6 +235,18 @@ class NotifyRole:
     def _all_ended(self) -> bool:
         partitions = range(self.semantics.chart_partitions)
         return all((spec.name, partition) in self.ended for spec in self.semantics.streams for partition in partitions)
+
+    def _look(self) -> View:
+        """Notifications by result, those that wait, and for how long the first one has: made here, so that readers share nothing."""
+        mine = (self.receiver.name,)
+        waiting = [pending.intent.created for pending in self.outbox.pending.values()] if self.owner else []
+        oldest = (self.times.wall() - min(waiting)) / 1e6 if waiting else 0.0
+        return self.meters.view(
+            self.name,
+            spc_notifications_pending=[(mine, float(len(waiting)))],
+            spc_notifications_oldest_age_seconds=[(mine, max(0.0, oldest))],
+            spc_receiver_disabled=[(mine, float(self.outbox.disabled))],
+        )
 
     def _count(self, result: str, by: int) -> None:
         self.meters.count("spc_notifications_total", (self.receiver.name, result), by)

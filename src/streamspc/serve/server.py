@@ -23,6 +23,7 @@ log = structlog.get_logger()
 CONNECTIONS = 32  # at a time; more are closed at once
 QUIET = 10.0  # seconds without a byte
 DEADLINE = 30.0  # seconds of a connection in all
+TICK = 0.1  # seconds between looks at what has to end
 WORTH_PACKING = 1_400  # bytes
 
 
@@ -32,7 +33,7 @@ class Server:
     def __init__(self, listen: str, answers: Answers) -> None:
         """Bind. Raises ConfigError when the address is wrong or taken."""
         self._http = _Http(_parse(listen), listen, answers)
-        self._thread = threading.Thread(target=self._http.serve_forever, name="serve", daemon=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(TICK,), name="serve", daemon=True)
 
     @property
     def port(self) -> int:
@@ -108,7 +109,7 @@ class _Http(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
-        """Twice a second: end connections that are past their deadline."""
+        """Every tick: end connections that are past their deadline."""
         now = time.monotonic()
         with self._lock:
             for request in [request for request, deadline in self._open.items() if deadline < now]:
