@@ -80,7 +80,9 @@ class Masking:
             return self._known.sub(MASK, value)
         if isinstance(value, dict):
             return {key: MASK if _is_secret(key) else self._masked(inner) for key, inner in value.items()}
-        if isinstance(value, list | tuple | set | frozenset):
+        if isinstance(value, tuple):  # stays one: renderers know `exc_info` by that
+            return tuple(self._masked(inner) for inner in value)
+        if isinstance(value, list | set | frozenset):
             return [self._masked(inner) for inner in value]
         return value
 

@@ -26,7 +26,6 @@ def check(document: Document) -> None:
 def _metrics(document: Document, stream: Path) -> None:
     """Metrics of a stream have names of their own, and `judge_by` names them."""
     _unique(document, "name", (*stream, "metrics", None, "name"))
-    _unique(document, "metric", (*stream, "judge_by", None, "metric"))
     metrics = [name for _, name in texts(document, *stream, "metrics", None, "name")]
     for path, name in texts(document, *stream, "judge_by", None, "metric"):
         if name not in metrics:

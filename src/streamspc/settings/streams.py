@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, Discriminator, Field, JsonValue, Tag
 
-from streamspc.model import ChartKind
+from streamspc.model import WHOLE, ChartKind
 from streamspc.settings.metrics import ChartLimits, Charts, Metric
 from streamspc.settings.part import Duration, FieldPath, Integer, Name, NotEmpty, Number, Part, Seconds, Text, Topic, fault
 
@@ -157,3 +157,5 @@ class Stream(Part):
             yield "idle_after", "needs clock: live; with clock: log no partition is ever idle"
         if self.event_time == "kafka" and self.written("max_future"):
             yield "max_future", "needs an event_time of its own; Kafka's timestamp cannot be ahead of itself"
+        if not self.segment_by and any(set(rule.segments) - {WHOLE} for rule in self.judge_by):
+            yield "judge_by", 'names segments, but without segment_by there is only the whole stream ("*")'

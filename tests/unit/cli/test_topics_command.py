@@ -12,6 +12,7 @@ from streamspc.cli.codes import ExitCode
 from streamspc.errors import Transient
 from streamspc.kafka_io import client
 from streamspc.kafka_io.port import TopicPlan
+from streamspc.settings import load
 
 MINIMAL = Path(__file__).parents[3] / "config" / "minimal.yaml"
 MADE = {
@@ -112,3 +113,26 @@ def test_the_connection_is_closed_when_kafka_fails(cluster, monkeypatch, capsys)
     assert main(["topics", "check", str(MINIMAL)]) == ExitCode.UNREACHABLE
     assert capsys.readouterr().err == "streamspc: Kafka does not answer: timed out\n"
     assert cluster.open == 0
+
+
+@pytest.mark.kafka
+def test_topics_are_made_on_kafka(broker, tmp_path, capsys):
+    """What `create` makes is what `check` wants, and what the source lacks is told."""
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        MINIMAL.read_text()
+        .replace("app: shop", "app: shop-on-kafka")
+        .replace("localhost:9092", f"{broker.address}\n  replication_factor: 1\n  min_insync_replicas: 1")
+        .replace("orders", "orders-on-kafka")
+    )
+    assert main(["topics", "create", str(path)]) == ExitCode.FINDINGS
+    assert capsys.readouterr().out == "orders-on-kafka: the source topic does not exist; create it first\n"
+    admin = client.KafkaPython(load(path, {}).local.kafka).admin()
+    admin.create([TopicPlan("orders-on-kafka", 3)], 1)
+    admin.close()
+
+    assert main(["topics", "check", str(path)]) == ExitCode.FINDINGS
+    assert capsys.readouterr().out.count("does not exist") == len(MADE)
+    assert main(["topics", "create", str(path)]) == ExitCode.OK
+    assert main(["topics", "check", str(path)]) == ExitCode.OK
+    assert capsys.readouterr().out.count("OK: the topics of shop-on-kafka are as they have to be\n") == 2

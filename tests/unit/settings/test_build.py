@@ -90,6 +90,7 @@ def test_the_gate_and_the_judges_are_part_of_the_semantics(stream):
     """Topics, storm guard and what may reject change outcomes."""
     spec = stream("""
     metrics: [{name: failed, kind: proportion, where: 'status == "failed"', of: 'status != "test"'}]
+    segment_by: [country]
     judge_by: [{metric: failed, charts: [cusum], segments: ["*", DE]}]
     gate: {quarantine: bad, storm: {windows: 3}, before_verdicts: quarantine}
     """)
