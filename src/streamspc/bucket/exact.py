@@ -97,7 +97,8 @@ def variance(n: Ints, total: ExactSum, squared: ExactSum) -> Floats:
     excess = _carried(low, digits)
     spread = np.maximum(value(ExactSum(excess.low - _DOWN, excess.bins)), 0.0)
     pairs = n.astype(np.float64) * (n - 1)
-    scaled = np.divide(spread, pairs, out=np.full(len(n), np.nan), where=n > 1)
+    scaled = np.full(len(n), np.nan)
+    np.divide(spread, pairs, out=scaled, where=n > 1)
     return scaled * math.ldexp(1.0, DIGIT * _DOWN)
 
 
@@ -160,10 +161,9 @@ def _joined(parts: list[ExactSum], cells: int) -> ExactSum:
 def _carried(low: int, digits: Ints) -> ExactSum:
     """Canonical form of digits [b, c] of any size below 2**63."""
     digits = np.concatenate([digits, np.zeros((2, digits.shape[1]), np.int64)])
-    for j in range(len(digits) - 1):
-        carry = (digits[j] + (1 << (DIGIT - 1))) >> DIGIT
-        digits[j] -= carry << DIGIT
-        digits[j + 1] += carry
+    while (carry := (digits + (1 << (DIGIT - 1))) >> DIGIT).any():
+        digits -= carry << DIGIT
+        digits[1:] += carry[:-1]
     return _trimmed(low, digits)
 
 

@@ -137,7 +137,7 @@ def _added(entries: _Bins, cells: int) -> _Bins:
         count = np.diff(first, append=len(packed))
         packed = packed[first]
     else:
-        order = np.argsort(packed)
+        order = np.argsort(packed, kind="stable")  # what is merged comes in sorted runs, which this sort only joins
         packed = packed[order]
         first = np.flatnonzero(np.diff(packed, prepend=packed[0] - 1))
         count = np.add.reduceat(entries.times[order], first)

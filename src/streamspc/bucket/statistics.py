@@ -25,7 +25,6 @@ from streamspc.model import (
     TallyTable,
 )
 
-
 _TAIL = 10  # records that must lie beyond a quantile, on average, for it to be a point
 
 
@@ -94,14 +93,16 @@ def _of_moments(kind: MetricKind, tally: Moments) -> tuple[Floats, Floats]:
 
 
 def _of_sketch(q: float, tally: Quantiles) -> _Row:
-    enough = tally.n >= _TAIL / min(q, 1 - q)
+    enough = tally.n >= round(_TAIL / min(q, 1 - q), 6)  # 1 - 0.9 is a little less than 0.1
     value = np.where(enough, sketch.quantile(tally, q), np.nan)
     unit, extra = sketch.density_variance(tally, q), sketch.grid_variance(tally, q)
     return _Row(value, tally.n, np.where(enough, unit, 0.0), np.where(enough, extra, 0.0))
 
 
 def _ratio(above: Floats, n: Ints) -> Floats:
-    return np.divide(above, n, out=np.full(len(n), np.nan), where=n > 0)
+    share = np.full(len(n), np.nan)
+    np.divide(above, n, out=share, where=n > 0)
+    return share
 
 
 def _known(unit: Floats) -> Floats:

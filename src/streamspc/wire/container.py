@@ -25,7 +25,10 @@ RELEASES = {  # the first release that reads version 1, 2 ... of each format
 }
 _SIGNED = ("|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8")  # what int64 may be packed as, best first
 _UNSIGNED = ("|u1", "<u2", "<u4", "<u8")
-_OTHERS = ("|b1", "<f8")
+_DTYPES = {name: np.dtype(name) for name in (*_SIGNED, *_UNSIGNED, "|b1", "<f8")}
+_HOLDS = {
+    kind: [(name, int(np.iinfo(name).min), int(np.iinfo(name).max)) for name in names] for kind, names in (("i", _SIGNED), ("u", _UNSIGNED))
+}
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -74,28 +77,21 @@ def refuse(kind: str, found: str) -> NoReturn:
 
 
 def _packed(column: Array) -> tuple[str, str, list[int], bytes]:
-    dtype = column.dtype.newbyteorder("<").str
-    if dtype not in (*_SIGNED, *_UNSIGNED, *_OTHERS):
+    dtype = column.dtype.str.replace(">", "<")
+    if dtype not in _DTYPES:
         raise TypeError(f"a column of dtype {column.dtype} has no place in a message")
-    narrow = dtype if dtype in _OTHERS else _narrowest(column)
-    return dtype, narrow, list(column.shape), column.astype(narrow).tobytes()
-
-
-def _narrowest(column: Array) -> str:
-    least, most = (int(column.min()), int(column.max())) if column.size else (0, 0)
-    for dtype in _SIGNED if column.dtype.kind == "i" else _UNSIGNED:
-        held = np.iinfo(dtype)
-        if held.min <= least and most <= held.max:
-            return dtype
-    raise AssertionError("the last type holds every integer")
+    narrow = dtype
+    if column.dtype.kind in _HOLDS:
+        least, most = (int(column.min()), int(column.max())) if column.size else (0, 0)
+        narrow = next(name for name, low, high in _HOLDS[column.dtype.kind] if low <= least and most <= high)
+    return dtype, narrow, list(column.shape), column.astype(_DTYPES[narrow], copy=False).tobytes()
 
 
 def _column(dtype: str, narrow: str, shape: list[int], data: bytes) -> Array:
-    known = {*_SIGNED, *_UNSIGNED, *_OTHERS}
-    if dtype not in known or narrow not in known or not np.can_cast(narrow, dtype):
+    if dtype not in _DTYPES or narrow not in _DTYPES or not np.can_cast(_DTYPES[narrow], _DTYPES[dtype]):
         raise ValueError(f"dtype {dtype} packed as {narrow}")
-    if min(shape, default=0) < 0 or math.prod(shape) * np.dtype(narrow).itemsize != len(data):
+    if min(shape, default=0) < 0 or math.prod(shape) * _DTYPES[narrow].itemsize != len(data):
         raise ValueError(f"{len(data)} bytes for shape {shape} of {narrow}")
-    column = np.frombuffer(data, narrow).reshape(shape).astype(dtype, copy=False)
+    column = np.frombuffer(data, _DTYPES[narrow]).reshape(shape).astype(_DTYPES[dtype], copy=False)
     column.flags.writeable = False
     return column

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from streamspc.model import Points, Sources
+from streamspc.model import Points
 from streamspc.wire.container import Array, Meta, pack, understood, unpack
+from streamspc.wire.tables import read_sources
 
 _TUPLES = ("metrics", "segments")
 _PLAIN = ("stream", "config", "start", "end", "gap", *_TUPLES)
@@ -38,5 +39,4 @@ def _points(meta: Meta, columns: dict[str, Array]) -> Points:
     shape = (len(parts["metrics"]), len(parts["segments"]))
     if any(np.shape(parts[name]) != (shape[1:] if name == "records" else shape) for name in _ARRAYS):
         raise ValueError(f"an array is not of shape {shape}")
-    sources = Sources(*(columns[f"sources.{name}"] for name in Sources._fields))
-    return Points(**parts, counts=dict(meta["counts"]), sources=sources)
+    return Points(**parts, counts=dict(meta["counts"]), sources=read_sources(columns))

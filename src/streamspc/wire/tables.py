@@ -9,10 +9,13 @@ Columns of a table (w windows, c cells, e bins, r raw values):
     T.n [c], T.hits [c]                    tally number T; its form is in metadata `tallies`
     T.total, T.squares [c, b]              digits of exact sums; metadata T.total, T.squares hold their lowest weight
     T.least [c], T.most [c]
-    T.bins [c], T.bin_count [e]            bins of each cell, and the count in each
-    T.bin_first [cells with bins]          key of the first bin of a cell
-    T.bin_step [e]                         key less the key before it in the same cell; 0 at the first
     T.raw [c], T.raw_value [r]             raw values of each cell, and the values
+    T.bins [c]                             bins of each cell
+    T.bin_first [cells with bins]          key of the first bin of a cell
+    T.bin_step [e], T.bin_step.more        key less the key before it in the same cell; 0 at the first
+    T.bin_count [e], T.bin_count.more      values in the bin
+
+Steps and counts are many and nearly all small, so they travel as a byte each, and `more` holds what those of 255 lack, in order.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from streamspc.model import Block, Codes, Count, ExactSum, Ints, Moments, Progre
 from streamspc.wire.container import Array, Meta, pack, understood, unpack
 
 _FORMS: dict[str, type[Tally]] = {"count": Count, "ratio": Ratio, "moments": Moments, "quantiles": Quantiles}
-_SKETCH = ("n", "bins", "bin_first", "bin_step", "bin_count", "raw", "raw_value")
+_BYTE = 255
 _NAMES = {form: name for name, form in _FORMS.items()}
 
 
@@ -87,29 +90,45 @@ def _flat_quantiles(tally: Quantiles) -> dict[str, Array]:
     first = np.diff(tally.bin_cell, prepend=-1) != 0
     step = np.diff(tally.bin_key, prepend=0)
     step[first] = 0
-    bins, raw = np.bincount(tally.bin_cell, minlength=cells), np.bincount(tally.raw_cell, minlength=cells)
-    columns = (tally.n, bins, tally.bin_key[first], step, tally.bin_count, raw, tally.raw_value)
-    return dict(zip(_SKETCH, columns, strict=True))
+    return {
+        "n": tally.n,
+        "raw": np.bincount(tally.raw_cell, minlength=cells),
+        "raw_value": tally.raw_value,
+        "bins": np.bincount(tally.bin_cell, minlength=cells),
+        "bin_first": tally.bin_key[first],
+        "bin_step": np.minimum(step, _BYTE),
+        "bin_step.more": step[step >= _BYTE] - _BYTE,
+        "bin_count": np.minimum(tally.bin_count, _BYTE),
+        "bin_count.more": tally.bin_count[tally.bin_count >= _BYTE] - _BYTE,
+    }
 
 
 def _table(meta: Meta, columns: dict[str, Array]) -> TallyTable:
     cells = columns["window.cells"]
     start = np.repeat(columns["window.start"], cells)
     end = start + np.repeat(columns["window.span"], cells)
-    sources = Sources(*(columns[f"sources.{name}"] for name in Sources._fields))
     names, segment, records = tuple(meta["names"]), columns["segment"], columns["records"]
     tallies = tuple(_tally(form, index, meta, columns) for index, form in enumerate(meta["tallies"]))
     lengths = {len(column) for column in (start, segment, records, *(tally.n for tally in tallies))}
-    if len(lengths) > 1 or len({len(column) for column in sources}) > 1:
+    if len(lengths) > 1:
         raise ValueError("columns of one table differ in length")
     if len(segment) and not 0 <= segment.min() <= segment.max() < len(names):
         raise ValueError("a segment has no name")
-    return TallyTable(_frozen(start), _frozen(end), segment, names, records, tallies, sources)
+    return TallyTable(_frozen(start), _frozen(end), segment, names, records, tallies, read_sources(columns))
+
+
+def read_sources(columns: dict[str, Array]) -> Sources:
+    """The columns `sources.*` of any format."""
+    sources = Sources(*(columns[f"sources.{name}"] for name in Sources._fields))
+    if len({column.shape for column in sources}) > 1:
+        raise ValueError("columns of the sources differ in length")
+    return sources
 
 
 def _tally(form: str, index: int, meta: Meta, columns: dict[str, Array]) -> Tally:
     if form == "quantiles":
-        return _quantiles({name: columns[f"{index}.{name}"] for name in _SKETCH})
+        prefix = f"{index}."
+        return _quantiles({name.removeprefix(prefix): column for name, column in columns.items() if name.startswith(prefix)})
     parts: list[Any] = []
     for name in _FORMS[form]._fields:
         column = columns[f"{index}.{name}"]
@@ -120,13 +139,23 @@ def _tally(form: str, index: int, meta: Meta, columns: dict[str, Array]) -> Tall
 
 
 def _quantiles(columns: dict[str, Array]) -> Quantiles:
-    n, bins, raw = columns["n"], columns["bins"], columns["raw"]
-    step, count, value = columns["bin_step"], columns["bin_count"], columns["raw_value"]
+    n, bins, raw, value = columns["n"], columns["bins"], columns["raw"], columns["raw_value"]
+    step, count = (_whole(columns[name], columns[f"{name}.more"]) for name in ("bin_step", "bin_count"))
     cells = np.arange(len(n), dtype=np.int32)
     bin_cell, raw_cell = np.repeat(cells, bins), np.repeat(cells, raw)
-    if not len(bin_cell) == len(step) == len(count) or len(raw_cell) != len(value):
+    if not len(bin_cell) == len(step) == len(count) or len(raw_cell) != len(value) or count.sum() + len(value) != n.sum():
         raise ValueError("columns of one sketch differ in length")
-    return Quantiles(n, _frozen(bin_cell), _frozen(_keys(bins[bins > 0], columns["bin_first"], step)), count, _frozen(raw_cell), value)
+    key = _keys(bins[bins > 0], columns["bin_first"], step)
+    return Quantiles(n, _frozen(bin_cell), _frozen(key), _frozen(count), _frozen(raw_cell), value)
+
+
+def _whole(short: Array, more: Array) -> Array:
+    """Numbers that travelled as bytes."""
+    whole, full = short.copy(), short == _BYTE
+    if np.count_nonzero(full) != len(more):
+        raise ValueError("numbers that travelled as bytes lack what exceeds them")
+    whole[full] += more
+    return whole
 
 
 def _keys(bins: Ints, first: Codes, step: Codes) -> Codes:
