@@ -96,6 +96,13 @@ class Broker:
         return self._advertised or f"127.0.0.1:{self._port}"
 
     @property
+    def pid(self) -> int:
+        """Of the running broker, which leads its own process group. Raises Fatal when there is none."""
+        if self._process is None:
+            raise Fatal("the broker does not run")
+        return self._process.pid
+
+    @property
     def log(self) -> Path:
         """What the broker printed."""
         return self.folder / "broker.log"
@@ -158,8 +165,9 @@ class Broker:
                 time.sleep(0.05)
             else:
                 return
-        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
-        raise Fatal(f"the embedded Apache Kafka did not start ({last}); the end of {self.log}:\n{tail}")
+        said = self.log.read_text(errors="replace").splitlines()
+        why = [line for line in said if "ERROR" in line or "Exception" in line] or said
+        raise Fatal("\n".join([f"the embedded Apache Kafka did not start ({last}); from {self.log}:", *why[-20:]]))
 
     def _create_topic(self) -> None:
         # A listening socket is not yet a broker that can store anything: only a new topic shows that.
@@ -204,7 +212,7 @@ def _free_ports() -> tuple[int, int]:
 def _end_with_parent(group: int) -> subprocess.Popen[bytes]:
     # The shell reads a pipe that only this process holds: however this process ends, the read returns and the broker is killed.
     return subprocess.Popen(  # noqa: S603 - our own command
-        ["/bin/sh", "-c", 'read -r _; kill -9 -- "-$0"', str(group)],
+        ["/bin/sh", "-c", 'read -r _; kill -9 "-$0"', str(group)],
         stdin=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

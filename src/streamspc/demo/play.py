@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from streamspc.settings import Loaded
 
 TURN = 0.25  # seconds between two looks at the signals and the meters
+PIPED_WIDTH = 120  # columns, where no terminal says how wide it is
 TOO_LONG = 300.0  # seconds after which the daemon is given up
 
 
@@ -48,6 +49,8 @@ class Cast:
 def play(config: Path, *, listen: str, serve: bool, as_json: bool) -> int:
     """Run the demo; return the daemon's exit code. Everything that was started is stopped, whatever happens."""
     console = Console(stderr=as_json, highlight=False)
+    if not console.is_terminal:
+        console = Console(stderr=as_json, highlight=False, width=PIPED_WIDTH)
     begun = time.monotonic()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamspc-demo-")))
@@ -60,7 +63,8 @@ def play(config: Path, *, listen: str, serve: bool, as_json: bool) -> int:
         loaded = load(config)
         prepare(loaded)
         console.print(f"Apache Kafka {broker.version} on {broker.address}, {config}, /metrics on http://{listen}/metrics", style="dim")
-        cast = start(stack, config, listen, broker.address, folder, serve=serve)
+        flags = ["--config.file", str(config), "--web.listen-address", listen, *(["--linger"] if serve else [])]
+        cast = start(stack, folder, broker.address, flags)
         signals = watch(loaded, cast, show)
         summary = Summary(episodes(signals), balance(loaded, cast.producer), time.monotonic() - begun, show.messages)
         if as_json:
@@ -70,8 +74,7 @@ def play(config: Path, *, listen: str, serve: bool, as_json: bool) -> int:
         if serve:
             console.print(f"still serving http://{listen}/metrics - Ctrl-C ends it")
             wait_for_interrupt()
-        code = stop(cast.daemon)
-    return code
+        return stop(cast.daemon)
 
 
 def prepare(loaded: Loaded) -> None:
@@ -82,14 +85,14 @@ def prepare(loaded: Loaded) -> None:
     admin.close()
 
 
-def start(stack: ExitStack, config: Path, listen: str, address: str, folder: Path, *, serve: bool) -> Cast:
-    """Start the daemon and the producer; the stack ends them."""
+def start(stack: ExitStack, folder: Path, address: str, flags: list[str]) -> Cast:
+    """Start the daemon with these flags, and the producer; the stack ends them."""
     ends = folder / "ends.json"
     log = stack.enter_context((folder / "daemon.log").open("wb"))
-    flags = ["--config.file", str(config), "--until-end", str(ends), "--web.listen-address", listen, "--log.format", "logfmt"]
-    daemon = subprocess.Popen([sys.executable, "-m", "streamspc", "run", *flags, *(["--linger"] if serve else [])], stderr=log)  # noqa: S603
+    run = [sys.executable, "-m", "streamspc", "run", "--until-end", str(ends), "--log.format", "logfmt"]
+    daemon = subprocess.Popen([*run, *flags], stderr=log)  # noqa: S603 - our own program
     stack.callback(stop, daemon)
-    producer = subprocess.Popen([sys.executable, "-m", "streamspc.demo.flights", address, str(ends)], stdout=subprocess.PIPE)  # noqa: S603
+    producer = subprocess.Popen([sys.executable, "-m", "streamspc.demo.flights", address, str(ends)], stdout=subprocess.PIPE)  # noqa: S603 - our own program
     stack.callback(stop, producer)
     return Cast(daemon, producer, Path(log.name))
 

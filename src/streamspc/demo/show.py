@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -146,27 +147,32 @@ def episodes(signals: list[Signal]) -> list[Episode]:
 
 def summary_tables(console: Console, summary: Summary, judged_metric: str) -> None:
     """Episodes of the judged metric, all episodes by month, and the balance."""
-    table = Table("opened", "series", "windows", "peak", "centre", "charts", "", title=f"Episodes of {judged_metric}")
+    table = Table("opened", "series", "windows", "peak", "centre", "verdict", title=f"Episodes of {judged_metric}", box=SIMPLE)
     for e in summary.episodes:
         if e.metric == judged_metric:
-            marks = "rejected" if e.rejected else "alert only"
-            table.add_row(
-                _day(e.opened), _name(e.metric, e.segment), str(e.windows), f"{e.peak:.1%}", f"{e.centre:.1%}", ", ".join(e.charts), marks
-            )
+            verdict = "[red]rejected[/]" if e.rejected else "alert only"
+            numbers = str(e.windows), f"{e.peak:.1%}", f"{e.centre:.1%}"
+            table.add_row(_day(e.opened), escape(_name(e.metric, e.segment)), *numbers, verdict)
     console.print(table)
-    months = Table(
-        "metric", *(datetime(2013, m, 1, tzinfo=ZONE_INFO).strftime("%b") for m in range(1, 13)), "all", title="Episodes by month"
-    )
-    metrics = sorted({e.metric for e in summary.episodes})
-    for metric in [*(f"{judged_metric}, rejecting" for _ in [0]), *metrics]:
-        chosen = [e for e in summary.episodes if e.metric == metric or (metric.endswith("rejecting") and e.rejected)]
-        by_month = Counter(_at(e.opened).month for e in chosen)
-        months.add_row(metric, *(str(by_month[m] or "") for m in range(1, 13)), str(len(chosen)))
-    console.print(months)
+    console.print(_by_month(summary, judged_metric))
     b = summary.balance
     verdict = "[green]holds[/]" if b.holds else "[red]does not hold[/]"
-    console.print(f"balance {verdict}: {b.read:,} records in = {b.clean:,} clean + {b.quarantined:,} quarantined (produced {b.produced:,})")
+    console.print(f"balance {verdict}: {b.read:,} records in = {b.clean:,} clean + {b.quarantined:,} quarantined")
     console.print(f"{summary.messages} chat messages, {summary.seconds:.1f} s in all")
+
+
+def _by_month(summary: Summary, judged_metric: str) -> Table:
+    """Episodes by the month of their opening: those that rejected first, then all of each metric."""
+    table = Table("episodes by month", box=SIMPLE)
+    for month in range(1, 13):
+        table.add_column(datetime(2013, month, 1, tzinfo=ZONE_INFO).strftime("%b"), justify="right")
+    table.add_column("all", justify="right")
+    rows = {f"{judged_metric}, rejecting": [e for e in summary.episodes if e.rejected]}
+    rows |= {metric: [e for e in summary.episodes if e.metric == metric] for metric in sorted({e.metric for e in summary.episodes})}
+    for name, chosen in rows.items():
+        counts = Counter(_at(e.opened).month for e in chosen)
+        table.add_row(name, *(str(counts[month] or "") for month in range(1, 13)), str(len(chosen)))
+    return table
 
 
 def _at(microseconds: int) -> datetime:
