@@ -11,7 +11,7 @@ import pytest
 from streamspc.errors import Fatal, Fenced, Transient
 from streamspc.kafka_io import STEPS, Crash, KafkaPython, MemoryKafka
 from streamspc.kafka_io.port import Committed, Place, Send, TopicPlan
-from streamspc.model import KafkaLocal
+from streamspc.model import Batch, Headers, KafkaLocal
 
 _NAMES = itertools.count()
 _WAIT = 20.0
@@ -64,7 +64,8 @@ def write(producer, place, *values):
 
 def drain(consumer, *places):
     """Values by place, read until nothing follows anywhere."""
-    found, end = {place: [] for place in places}, time.monotonic() + _WAIT
+    found: dict[Place, list[bytes | None]] = {place: [] for place in places}
+    end = time.monotonic() + _WAIT
     while any(consumer.position(place) < stable for place, (_, stable) in consumer.bounds(places).items()):
         assert time.monotonic() < end, "the end was not reached"
         for batch in consumer.poll(0.2, 1000):
@@ -95,11 +96,12 @@ def test_columns_come_back_byte_for_byte(open_, topic):
     place = Place(topic, 0)
     keys = [b"k", None, b"", None, b"\x00\xff"]
     values = [b"v", b"", None, None, b"\xff" * 70_000]
-    headers = [[("a", b"1"), ("a", None), ("", b"")], [], [("é", b"\x00")], [], []]
+    headers: list[Headers] = [[("a", b"1"), ("a", None), ("", b"")], [], [("é", b"\x00")], [], []]
     stamps = [5, 4, 0, 1_700_000_000_000, 6]
     open_("producer", topic).transact([Send(place, keys, values, headers, stamps)], {}, None, None, 10.0)
-    reader, batches = open_("read", [place]), []
-    while sum(map(len, batches)) < len(keys):
+    reader = open_("read", [place])
+    batches: list[Batch] = []
+    while sum(len(batch) for batch in batches) < len(keys):
         batches += reader.poll(_WAIT, 2)
 
     assert keys == [key for batch in batches for key in batch.keys]
@@ -148,7 +150,8 @@ def test_a_crash_at_any_step_leaves_all_or_nothing(cluster, open_, topic, step):
 
 def test_nothing_of_an_open_transaction_is_seen(cluster, open_, topic):
     """A reader stops before an open transaction, also at records that were committed after it began."""
-    place, seen = Place(topic, 0), []
+    place = Place(topic, 0)
+    seen: list[object] = []
 
     def look(step):
         if step == "offsets":
@@ -328,7 +331,8 @@ def test_a_resumed_place_does_not_wait_for_the_others(cluster, open_, topic):
     reader.pause([a])
     reader.poll(0.5, 10)
     reader.resume([a])
-    began, got = time.monotonic(), []
+    began = time.monotonic()
+    got: list[Batch] = []
     while not got and time.monotonic() < began + _WAIT:
         got = reader.poll(1.0, 10)
 
@@ -362,6 +366,19 @@ def test_bounds_and_deletion_from_the_front(open_, topic):
     assert {place: [b"c"]} == drain(open_("read", [place]), place)
     with pytest.raises(Transient):
         drain(behind, place)
+
+
+def test_questions_do_not_wait_for_an_idle_fetch(cluster, open_, topic):
+    """Bounds, committed offsets and partitions are answered at once, however long an idle fetch may wait."""
+    place = Place(topic, 0)
+    member = open_("subscribe", topic, [topic], process=cluster.process(fetch_wait=8.0))
+    join(member, 2)
+    member.poll(0.5, 10)
+    began = time.monotonic()
+    answers = [member.bounds([place]), member.committed([place]), member.partitions(topic)]
+
+    assert answers == [{place: (0, 0)}, {place: None}, 2]
+    assert time.monotonic() - began < 3.0
 
 
 def test_describe_and_create(open_, topic):

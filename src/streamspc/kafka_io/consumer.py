@@ -37,6 +37,8 @@ class PythonConsumer:
         self._local = local
         self._generation = 0
         self._identity: object = None
+        self._config = config
+        self._asking: KafkaConsumer | None = None
         with mapped("connect a consumer"):
             self._client = KafkaConsumer(**config)
             self._subscription = self._client._subscription  # noqa: SLF001 - contract-tested with the pinned version
@@ -145,8 +147,9 @@ class PythonConsumer:
         with mapped("find first and last offsets"):
             for topic in {place.topic for place in theirs}:
                 self.partitions(topic)
-            first = self._client.beginning_offsets(list(theirs.values()))
-            end = self._client.end_offsets(list(theirs.values()))
+            asking = self._asks()
+            first = asking.beginning_offsets(list(theirs.values()))
+            end = asking.end_offsets(list(theirs.values()))
         return {place: (first[their], end[their]) for place, their in theirs.items()}
 
     def at_end(self, place: Place) -> bool:
@@ -179,7 +182,16 @@ class PythonConsumer:
     def close(self) -> None:
         """Leave: at once for a dynamic member, by session time-out for a static one."""
         with mapped("close a consumer"):
-            self._client.close(autocommit=False, timeout_ms=_CLOSE * 1000)
+            for client in filter(None, (self._client, self._asking)):
+                client.close(autocommit=False, timeout_ms=_CLOSE * 1000)
+
+    def _asks(self) -> KafkaConsumer:
+        # A broker answers one request of a connection at a time: behind an idle fetch, a question waits until that ends.
+        if self._asking is None:
+            if not self._fetcher.in_flight_fetches():
+                return self._client
+            self._asking = KafkaConsumer(**{**self._config, "group_id": None, "group_instance_id": None})
+        return self._asking
 
     def _own(self, place: Place) -> TopicPartition:
         their = TopicPartition(*place)

@@ -1,7 +1,8 @@
 """Errors of the Kafka library, named for what happens next. The only place that knows both.
 
-Whatever is not listed is Transient when the library calls it retriable and Fatal when it does not; a test holds the whole
-list against the library, so that a release with a new error is noticed.
+An error of the library that is not listed is Transient when the library calls it retriable and Fatal when it does not; a
+test holds the whole list against the library, so that a release with a new error is noticed. TypeError and ValueError are how
+it refuses options; anything else that it lets slip is a state of its own that new clients do not have.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def kind(error: BaseException | type[BaseException]) -> type[Transient | Fatal]:
         return Fenced
     if issubclass(cls, (*_TRANSIENT, OSError)) or getattr(cls, "retriable", False):
         return Transient
-    return Fatal if issubclass(cls, k.KafkaError) else Transient
+    return Fatal if issubclass(cls, (k.KafkaError, TypeError, ValueError)) else Transient
 
 
 def ours(error: BaseException, doing: str) -> StreamspcError:

@@ -29,6 +29,8 @@ class Asked(NamedTuple):
 class Fetcher(library.Fetcher):  # type: ignore[misc]  # the library has no types
     """Fetches for one consumer; `asked` remembers the stable end of each partition, so that asking for it is free."""
 
+    _next_partition_records: Any
+
     def __init__(self, client: Any, subscriptions: Any, max_batch_bytes: int, **config: Any) -> None:
         """Take over from the consumer's own fetcher: same client, same subscriptions."""
         super().__init__(client, subscriptions, **config)
@@ -43,7 +45,7 @@ class Fetcher(library.Fetcher):  # type: ignore[misc]  # the library has no type
     def fetched_records(self, max_records: int | None = None, *, update_offsets: bool = True, **rest: Any) -> Any:
         """What has come. Raises what the library raises."""
         # The library gives parked records of a resumed partition back only when this is None, and leaves a drained one here.
-        self._next_partition_records: Any = getattr(self, "_next_partition_records", None) or None
+        self._next_partition_records = self._next_partition_records or None
         return super().fetched_records(max_records, update_offsets=update_offsets, **rest)
 
     def send_fetches(self) -> list[Any]:

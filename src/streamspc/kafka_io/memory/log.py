@@ -79,7 +79,7 @@ class Log:
         self._committed: dict[str, dict[Place, Committed]] = {}
         self._epochs: dict[str, int] = {}
         self._open: dict[str, Transaction] = {}
-        self._clock = clock
+        self.clock = clock
 
     def create(self, plans: Iterable[TopicPlan]) -> None:
         """Create those topics that do not exist."""
@@ -129,7 +129,7 @@ class Log:
                 raise Transient(f"{send.place} does not exist")
             transaction, n = self._open[transactional_id], len(send.values)
             transaction.places.add(send.place)
-            stamps = send.timestamps if send.timestamps is not None else [self._clock()] * n
+            stamps = send.timestamps if send.timestamps is not None else [self.clock()] * n
             headers = send.headers if send.headers is not None else [[]] * n
             rows = zip(stamps, send.keys, send.values, headers, strict=True)
             self.partitions[send.place].entries += [Entry(transaction, False, *row) for row in rows]  # noqa: FBT003 - a record
