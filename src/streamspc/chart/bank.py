@@ -36,7 +36,7 @@ class Bank:
 
     __slots__ = ("baseline", "columns", "cusum", "ewma", "learning", "plan", "segments")
     plan: Plan
-    segments: list[str]
+    segments: tuple[str, ...]
     baseline: Baseline
     cusum: Cusum
     ewma: Ewma
@@ -87,7 +87,7 @@ class Bank:
         parts = [((), self._fresh(0)), *parts]
         segments, state = join([(names, {key: part[key] for key in part if not key.startswith("learning.")}) for names, part in parts])
         learners, memory = join([([names[i] for i in part[LEARNERS]], {key: part[key] for key in MEMORY}) for names, part in parts])
-        self.segments, self.learning = segments, Learning(*(memory[key] for key in MEMORY))
+        self.segments, self.learning = tuple(segments), Learning(*(memory[key] for key in MEMORY))
         self.baseline = Baseline(*(state[f"baseline.{field}"] for field in Baseline._fields))
         self.cusum = Cusum(*(state[f"cusum.{field}"] for field in Cusum._fields))
         self.ewma = Ewma(*(state[f"ewma.{field}"] for field in Ewma._fields))

@@ -49,9 +49,16 @@ class Baseline(NamedTuple):
         shape = (metrics, segments)
         return cls(np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, np.int32))
 
+    def copy(self) -> Baseline:
+        """The same baselines in arrays of their own."""
+        return Baseline(self.centre.copy(), self.between.copy(), self.unit.copy(), self.version.copy())
+
     def sigma(self, n: Ints, extra: Floats) -> Floats:
         """Sigma of a window of n records. [M, S], nan while learning."""
-        return np.maximum(np.sqrt(self.between + sigma.within(self.unit, n, extra)), sigma.floor(self.centre))
+        result = sigma.within(self.unit, n, extra)
+        result += self.between
+        np.sqrt(result, out=result)
+        return np.maximum(result, sigma.floor(self.centre), out=result)
 
 
 class Learnt(NamedTuple):

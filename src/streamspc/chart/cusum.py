@@ -41,12 +41,17 @@ class Cusum(NamedTuple):
 
     def step(self, z: Floats, there: Bools, k: Floats) -> Cusum:
         """The chart after one window; it holds where there is no point."""
-        value = np.stack((z - k, -z - k))
+        value = np.empty_like(self.value)
+        np.subtract(z, k, out=value[0])
+        np.subtract(-z, k, out=value[1])
         value += self.value
         np.maximum(value, 0.0, out=value)
         np.copyto(value, self.value, where=~there)
         away = value > 0.0
-        return Cusum(value, (self.run + there) * away, (self.age + 1) * away)
+        run, age = self.run + there, self.age + np.int32(1)
+        run *= away
+        age *= away
+        return Cusum(value, run, age)
 
     def beyond(self, h: Floats) -> Bools:
         """Is one side strictly above its limit? [M, S]."""

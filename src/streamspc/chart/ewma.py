@@ -34,7 +34,7 @@ class Ewma(NamedTuple):
 
     value: Floats  # in sigma, nan while learning
     fade: Floats  # (1 - lambda)^(2 t), a running product so that it is the same bits everywhere
-    age: Codes  # windows since it crossed the centre
+    age: Codes  # windows on this side of the centre
 
     @classmethod
     def fresh(cls, metrics: int, segments: int) -> Ewma:
@@ -45,13 +45,20 @@ class Ewma(NamedTuple):
     def step(self, z: Floats, there: Bools, weight: Floats) -> Ewma:
         """The chart after one window; it holds where there is no point."""
         rest = 1.0 - weight
-        value = np.where(there, rest * self.value + weight * z, self.value)
-        fade = np.where(there, self.fade * (rest * rest), self.fade)
-        return Ewma(value, fade, self.age * ((value > 0.0) == (self.value > 0.0)) + np.int32(1))
+        value, fade = rest * self.value, self.fade * (rest * rest)
+        value += weight * z
+        for new, old in ((value, self.value), (fade, self.fade)):
+            np.copyto(new, old, where=~there)
+        age = self.age * (value * self.value > 0.0)
+        age += 1
+        return Ewma(value, fade, age)
 
     def limit(self, weight: Floats, width: Floats) -> Floats:
         """Exact limit, in sigma. [M, S], nan while learning."""
-        bound: Floats = width * np.sqrt(weight / (2.0 - weight) * (1.0 - self.fade))
+        bound: Floats = 1.0 - self.fade
+        bound *= weight / (2.0 - weight)
+        np.sqrt(bound, out=bound)
+        bound *= width
         return bound
 
     def beyond(self, limit: Floats) -> Bools:

@@ -8,14 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from streamspc.chart.baseline import Learnt, freeze
+from streamspc.chart.baseline import Baseline, Learnt, freeze
 from streamspc.model.lanes import take
 
 if TYPE_CHECKING:
-    from streamspc.chart.baseline import Baseline
     from streamspc.chart.plan import Plan
     from streamspc.model import Codes, Floats, Ints, Statistics
+
+Series = tuple[npt.NDArray[np.intp], ...]
 
 
 class Learning(NamedTuple):
@@ -49,17 +51,21 @@ class Learning(NamedTuple):
         self.extra[window, metric, place] = statistics.extra[metric, column]
         self.seen[metric, place] += 1
 
-    def freeze(self, plan: Plan, baseline: Baseline, columns: Ints) -> tuple[Ints, Ints]:
-        """Write the baselines that are due into the bank's arrays; which series these are, as (metric, column)."""
-        metrics, places = np.nonzero((self.seen == len(self.value)) & (baseline.version[:, columns] == 0))
-        for index in np.unique(metrics):
-            place = places[metrics == index]
-            learnt = self._learnt(index, place)
-            at = index, columns[place]
-            baseline.centre[at], baseline.between[at], baseline.unit[at] = freeze(plan.kinds[index], learnt, plan.baseline.screen)
-            baseline.version[at] = 1
-        return metrics, columns[places]
+    def due(self, baseline: Baseline, columns: Ints) -> Series:
+        """Series that have seen enough and have no baseline yet, as (metric, place)."""
+        return np.nonzero((self.seen == len(self.value)) & (baseline.version[:, columns] == 0))
 
-    def _learnt(self, metric: np.int64, place: Ints) -> Learnt:
+    def freeze(self, plan: Plan, baseline: Baseline, columns: Ints, due: Series) -> Baseline:
+        """The bank's baselines with those that are due. New arrays: published points share the old ones."""
+        new = baseline.copy()
+        metrics, places = due
+        for metric in np.unique(metrics):
+            place = places[metrics == metric]
+            at = metric, columns[place]
+            new.centre[at], new.between[at], new.unit[at] = freeze(plan.kinds[metric], self._learnt(metric, place), plan.baseline.screen)
+            new.version[at] = 1
+        return new
+
+    def _learnt(self, metric: np.intp, place: npt.NDArray[np.intp]) -> Learnt:
         value, n = self.value[:, metric, place], self.n[:, metric, place]
         return Learnt(value, n, self.unit[:, metric, place], self.extra[:, metric, place])

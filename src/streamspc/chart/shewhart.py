@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def limits(plan: Plan, centre: Floats, sigma: Floats) -> tuple[Floats, Floats]:
     """LCL and UCL, [M, S] each, nan where there is no sigma."""
     width = plan.shewhart_limit * sigma
-    return np.maximum(centre - width, plan.least), np.minimum(centre + width, plan.most)
+    lower, upper = centre - width, centre + width
+    return np.maximum(lower, plan.least, out=lower), np.minimum(upper, plan.most, out=upper)
 
 
 def beyond(z: Floats, limit: Floats) -> Bools:

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 def within(unit: Floats, n: Ints, extra: Floats) -> Floats:
     """Variance within a window of n records; n = 0 counts as 1 (an empty count has a value and no records)."""
-    return unit / np.maximum(n, 1) + extra
+    variance: Floats = unit / np.maximum(n, 1)
+    variance += extra
+    return variance
 
 
 def floor(centre: Floats) -> Floats:

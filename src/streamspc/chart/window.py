@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streamspc.model import Bools, Floats, Ints, Sources, Statistics, StreamSpec
 
 MOST_SIGMA = 1e6  # z is cut off here, so that one absurd value is not remembered for ever
-NO_POINT = 255
+NO_POINT = np.uint8(255)
 EWMA_BIT = 1 << list(ChartKind).index(ChartKind.EWMA)
 
 
@@ -64,11 +64,11 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
         start=window.start,
         end=window.end,
         metrics=bank.plan.metrics,
-        segments=tuple(bank.segments),
+        segments=bank.segments,
         records=records,
         value=value,
         n=statistics.n,
-        centre=baseline.centre.copy(),
+        centre=baseline.centre,
         sigma=now.sigma,
         lcl=lcl,
         ucl=ucl,
@@ -77,11 +77,11 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
         cusum_down=now.cusum.value[1],
         ewma=now.ewma.value,
         ewma_limit=now.ewma_limit,
-        phase=np.where(now.there, baseline.version > 0, NO_POINT).astype(np.uint8),
+        phase=np.where(now.there, (baseline.version > 0).view(np.uint8), NO_POINT),
         broken=spoken.broken,
         side=spoken.side,
         onset_lag=spoken.lag,
-        version=baseline.version.copy(),
+        version=baseline.version,
         sources=window.sources,
         counts=window.counts,
         gap=window.gap,
@@ -103,7 +103,8 @@ def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints)
     sigma = baseline.sigma(statistics.n, statistics.extra)
     with np.errstate(over="ignore"):
         distance = value - baseline.centre
-        z = np.clip(distance / sigma, -MOST_SIGMA, MOST_SIGMA)
+        z = distance / sigma
+    np.clip(z, -MOST_SIGMA, MOST_SIGMA, out=z)
     ewma = bank.ewma.step(z, there, plan.ewma_lambda)
     limit = ewma.limit(plan.ewma_lambda, plan.ewma_limit)
     now = _Charts(there, distance, sigma, z, bank.cusum.step(z, there, plan.cusum_k), ewma, limit)
@@ -140,9 +141,10 @@ def _move(bank: Bank, now: _Charts, spoken: Spoken) -> None:
 def _learn(bank: Bank, statistics: Statistics) -> None:
     """Phase I: remember the window; series that have seen enough get their baseline, and charts at zero."""
     bank.learning.add(statistics, bank.columns)
-    due = bank.learning.freeze(bank.plan, bank.baseline, bank.columns)
+    due = bank.learning.due(bank.baseline, bank.columns)
     if len(due[0]):
+        bank.baseline = bank.learning.freeze(bank.plan, bank.baseline, bank.columns, due)
         ready = np.zeros(bank.baseline.version.shape, bool)
-        ready[due] = True
+        ready[due[0], bank.columns[due[1]]] = True
         bank.cusum, bank.ewma = bank.cusum.restarted(ready), bank.ewma.restarted(ready)
         bank.graduate()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,16 +21,17 @@ from streamspc.model import NEVER, ChartKind, Phase, Signal
 from streamspc.model.lanes import Lanes, join, take
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from streamspc.decide.history import History
-    from streamspc.model import Bools, Codes, Floats, Ints, Points, Span, StreamSpec
+    from streamspc.model import Bools, Codes, Ints, Points, StreamSpec
 
     Part = tuple[Sequence[str], Lanes]
+    Series = tuple[npt.NDArray[np.intp], ...]  # metric and column
 
 MONITORING = list(Phase).index(Phase.MONITORING)
 CHARTS = tuple(ChartKind)
-KINDS: tuple[Literal["open", "update", "resolve"], ...] = ("open", "update", "resolve")
+SPOKEN = [tuple(chart.value for bit, chart in enumerate(CHARTS) if broken >> bit & 1) for broken in range(1 << len(CHARTS))]
 
 
 class State(NamedTuple):
@@ -103,11 +104,28 @@ def advance(spec: StreamSpec, episodes: Episodes, points: Points, history: Histo
     opening, updating, resolving = _turn(spec, episodes.state, points)
     _mark_onsets(episodes.state, opening, points, history)
     events = np.nonzero(opening | updating | resolving)
-    kinds = np.where(opening[events], 0, np.where(updating[events], 1, 2))
-    sources = spans(points.sources) if len(kinds) else ()
+    if not len(events[0]):
+        return []
+    kinds = np.where(opening[events], "open", np.where(updating[events], "update", "resolve")).tolist()
+    series = list(zip(*(part.tolist() for part in events), strict=True))
+    columns = _of_points(points, events) | _of_episodes(episodes.state, events, history)
+    window: dict[str, Any] = {
+        "stream": points.stream,
+        "config": points.config,
+        "start": points.start,
+        "end": points.end,
+        "sources": spans(points.sources),
+    }
     return [
-        _signal(points, episodes.state, (metric, segment), _Told(KINDS[kind], sources, history))
-        for metric, segment, kind in zip(*(part.tolist() for part in (*events, kinds)), strict=True)
+        Signal(
+            kind=kind,
+            episode=episode_id(points, episodes.state, which),
+            metric=points.metrics[which[0]],
+            segment=points.segments[which[1]],
+            **dict(zip(columns, row, strict=True)),
+            **window,
+        )
+        for kind, which, row in zip(kinds, series, zip(*columns.values(), strict=True), strict=True)
     ]
 
 
@@ -146,49 +164,25 @@ def _mark_onsets(state: State, opening: Bools, points: Points, history: History)
         state.onset[opening] = history.before(lags)
 
 
-class _Told(NamedTuple):
-    """What a signal says besides its series' numbers."""
-
-    kind: Literal["open", "update", "resolve"]
-    sources: tuple[Span, ...]
-    history: History
-
-
-def _signal(points: Points, state: State, series: tuple[int, int], told: _Told) -> Signal:
-    onset = int(state.onset[series])
-    return Signal(
-        kind=told.kind,
-        stream=points.stream,
-        config=points.config,
-        episode=episode_id(points, state, series),
-        metric=points.metrics[series[0]],
-        segment=points.segments[series[1]],
-        charts=tuple(_charts(int(points.broken[series]))),
-        side="up" if state.side[series] > 0 else "down",
-        start=points.start,
-        end=points.end,
-        value=number(points.value, series),
-        n=int(points.n[series]),
-        centre=number(points.centre, series),
-        sigma=number(points.sigma, series),
-        lcl=number(points.lcl, series),
-        ucl=number(points.ucl, series),
-        z=number(points.z, series),
-        opened=int(state.opened[series]),
-        windows=int(state.windows[series]),
-        onset=onset,
-        onset_sources=told.history.spans(onset),
-        sources=told.sources,
-        baseline_version=int(points.version[series]),
-        muted=bool(state.muted[series]),
-    )
+def _of_points(points: Points, events: Series) -> dict[str, list[Any]]:
+    """What signals say of their points, a list a field."""
+    names = ("value", "centre", "sigma", "lcl", "ucl", "z")
+    said: dict[str, list[Any]] = {name: [number(x) for x in getattr(points, name)[events].tolist()] for name in names}
+    said["charts"] = [SPOKEN[broken] for broken in points.broken[events].tolist()]
+    said["n"] = points.n[events].tolist()
+    said["baseline_version"] = points.version[events].tolist()
+    return said
 
 
-def _charts(broken: int) -> Iterator[str]:
-    return (chart.value for bit, chart in enumerate(CHARTS) if broken >> bit & 1)
+def _of_episodes(state: State, events: Series, history: History) -> dict[str, list[Any]]:
+    """What signals say of their episodes, a list a field."""
+    said: dict[str, list[Any]] = {name: getattr(state, name)[events].tolist() for name in ("opened", "onset", "windows", "muted")}
+    said["side"] = ["up" if side > 0 else "down" for side in state.side[events].tolist()]
+    where = {start: history.spans(start) for start in set(said["onset"])}
+    said["onset_sources"] = [where[start] for start in said["onset"]]
+    return said
 
 
-def number(array: Floats, series: tuple[int, int]) -> float | None:
-    """The number of a series, None where there is none."""
-    number = float(array[series])
-    return number if math.isfinite(number) else None
+def number(x: float) -> float | None:
+    """The number, None where there is none."""
+    return x if math.isfinite(x) else None

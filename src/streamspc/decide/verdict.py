@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streamspc.decide.episodes import CHARTS, MONITORING, advance, episode_id, number
+from streamspc.decide.episodes import CHARTS, MONITORING, SPOKEN, advance, episode_id, number
 from streamspc.model import WHOLE, Rejection
 
 if TYPE_CHECKING:
@@ -55,8 +55,10 @@ def rejecting(spec: StreamSpec, points: Points) -> npt.NDArray[np.uint8]:
     for rule in spec.judge_by:
         row = points.metrics.index(rule.metric)
         bits = sum(1 << CHARTS.index(chart) for chart in set(rule.charts))
-        covered = np.array([not rule.segments or segment in rule.segments for segment in points.segments], bool)
-        charts[row] |= np.where(covered, points.broken[row] & bits, 0).astype(np.uint8)
+        found = points.broken[row] & np.uint8(bits)
+        if rule.segments and found.any():
+            found[[segment not in rule.segments for segment in points.segments]] = 0
+        charts[row] |= found
     charts[points.phase != MONITORING] = 0
     return charts
 
@@ -84,9 +86,9 @@ def _rejection(points: Points, episodes: Episodes, series: tuple[int, int], char
         segment=points.segments[series[1]],
         n=int(points.records[series[1]]),
         metric=points.metrics[series[0]],
-        chart=next(chart.value for bit, chart in enumerate(CHARTS) if charts >> bit & 1),
+        chart=SPOKEN[charts][0],
         value=float(points.value[series]),
-        lcl=number(points.lcl, series),
-        ucl=number(points.ucl, series),
+        lcl=number(float(points.lcl[series])),
+        ucl=number(float(points.ucl[series])),
         episode=episode_id(points, episodes.state, series),
     )

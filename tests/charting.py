@@ -1,0 +1,189 @@
+"""What tests of charts and decisions share: a builder of banks with their windows, and one series told again in plain Python."""
+
+from __future__ import annotations
+
+import math
+import statistics as plain_statistics
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from streamspc.chart import Bank, Window, advance
+from streamspc.model import ChartKind, MetricKind, MetricSpec, Points, Sources, Statistics, StreamSpec
+
+ROWLESS = Sources(np.zeros(0, np.int64), np.zeros(0, np.int32), *(np.zeros(0, np.int64) for _ in range(3)))
+
+
+def metric(name="m", kind=MetricKind.MEAN, **settings: Any) -> MetricSpec:
+    """A metric; all three charts may signal unless told otherwise."""
+    return MetricSpec(name=name, kind=kind, **{"signal_by": tuple(ChartKind), **settings})
+
+
+def stream(*metrics: MetricSpec, **settings: Any) -> StreamSpec:
+    """A stream of these metrics."""
+    return StreamSpec(name="s", topic="t", metrics=metrics, **settings)
+
+
+def sources(start: int, partition: int = 0, first: int = 0, last: int = 9) -> Sources:
+    """One row: this window, from one partition."""
+    one = (np.array([number], np.int64) for number in (start, first, last, last - first + 1))
+    begin, low, high, records = one
+    return Sources(begin, np.array([partition], np.int32), low, high, records)
+
+
+def step(spec: StreamSpec, bank: Bank, at: int, value: Any, *, n: Any = 1, unit: Any = 0.0, extra: Any = 0.0, **window: Any) -> Points:
+    """Chart one window [M, S]; numbers are broadcast. Window `at` starts at 100 * at."""
+    shape = len(spec.metrics), len(bank.segments)
+    numbers = [np.broadcast_to(np.asarray(array, np.float64), shape).copy() for array in (value, unit, extra)]
+    count = np.broadcast_to(np.asarray(n, np.int64), shape).copy()
+    window = {"sources": sources(100 * at), **window}
+    return advance(
+        spec, bank, Window(100 * at, 100 * at + 100, "c", **window), Statistics(numbers[0], count, numbers[1], numbers[2]), count[0].copy()
+    )
+
+
+def known(spec: StreamSpec, names: list[str], centre: float = 0.0, between: float = 1.0, unit: float = 0.0) -> Bank:
+    """A bank whose series are in Phase II with these parameters, charts at zero."""
+    bank = Bank.empty(spec)
+    bank.grow(names)
+    at = bank.baseline
+    at.centre[:], at.between[:], at.unit[:], at.version[:] = centre, between, unit, 1
+    everywhere = np.ones(bank.baseline.version.shape, bool)
+    bank.cusum, bank.ewma = bank.cusum.restarted(everywhere), bank.ewma.restarted(everywhere)
+    bank.graduate()
+    return bank
+
+
+@dataclass
+class Plain:
+    """One series, one number at a time, from the definitions alone."""
+
+    metric: MetricSpec
+    windows: int
+    screen: float
+    phase_one: list[tuple[float, int, float, float]] = field(default_factory=list)
+    baseline: tuple[float, float, float] | None = None
+    c: dict[int, float] = field(default_factory=dict)
+    run: dict[int, int] = field(default_factory=dict)
+    age: dict[int, int] = field(default_factory=dict)
+    ewma: float = 0.0
+    t: int = 0
+    crossed: int = 0
+
+    def point(self, value: float, n: int, unit: float, extra: float) -> dict[str, Any]:
+        """The point of one window, with the names of `Points`; numbers that do not exist are missing."""
+        if self.baseline is None:
+            if not math.isnan(value):
+                self.phase_one.append((value, n, unit, extra))
+                if len(self.phase_one) == self.windows:
+                    self.learn()
+            return {"phase": 255 if math.isnan(value) else 0, "version": 0, "broken": 0, "side": 0, "onset_lag": 0}
+        if math.isnan(value):
+            self.age = {side: self.age[side] + (self.c[side] > 0) for side in (1, -1)}
+            self.crossed = self.crossed + 1 if self.ewma != 0 else 1
+            return {"phase": 255, "version": 1, "broken": 0, "side": 0, "onset_lag": 0} | self.shown()
+        return {"phase": 1, "version": 1} | self.judged(value, n, extra)
+
+    def shown(self) -> dict[str, Any]:
+        """The statistics as they stand."""
+        return {"cusum_up": self.c[1], "cusum_down": self.c[-1], "ewma": self.ewma}
+
+    def judged(self, value: float, n: int, extra: float) -> dict[str, Any]:
+        """A point of Phase II."""
+        charts = self.metric.charts
+        centre, between, unit = self.baseline or (0.0, 0.0, 0.0)
+        sigma = max(math.sqrt(between + unit / max(n, 1) + extra), 1e-9 * abs(centre), 1e-100)
+        z = max(-1e6, min(1e6, (value - centre) / sigma))
+        for side in (1, -1):
+            self.c[side] = max(0.0, self.c[side] + side * z - charts.cusum_k)
+            self.run[side] = self.run[side] + 1 if self.c[side] > 0 else 0
+            self.age[side] = self.age[side] + 1 if self.c[side] > 0 else 0
+        before, self.ewma, self.t = self.ewma, (1 - charts.ewma_lambda) * self.ewma + charts.ewma_lambda * z, self.t + 1
+        self.crossed = self.crossed + 1 if before * self.ewma > 0 else 1
+        lam = charts.ewma_lambda
+        limit = charts.ewma_limit * math.sqrt(lam / (2 - lam) * (1 - (1 - lam) ** (2 * self.t)))
+        width = charts.shewhart_limit * sigma
+        rate = self.metric.kind in (MetricKind.PROPORTION, MetricKind.NULL_RATE)
+        least = 0.0 if rate or self.metric.kind in (MetricKind.COUNT, MetricKind.SD) else -math.inf
+        numbers = {"centre": centre, "sigma": sigma, "z": z, "ewma_limit": limit} | self.shown()
+        numbers |= {"lcl": max(centre - width, least), "ucl": min(centre + width, 1.0 if rate else math.inf)}
+        return numbers | self.spoken(z, abs(value - centre), sigma, limit)
+
+    def spoken(self, z: float, distance: float, sigma: float, limit: float) -> dict[str, Any]:
+        """Signals, then restarts."""
+        charts, told = self.metric.charts, []
+        if abs(z) > charts.shewhart_limit:
+            told.append((0, 1 if z > 0 else -1, distance, 0))
+        over = [side for side in (1, -1) if self.c[side] > charts.cusum_h]
+        told += [(1, side, (charts.cusum_k + self.c[side] / self.run[side]) * sigma, self.age[side] - 1) for side in over]
+        if abs(self.ewma) > limit:
+            told.append((2, 1 if self.ewma > 0 else -1, abs(self.ewma) * sigma, self.crossed - 1))
+        told = [(bit, side, shift, lag) for bit, side, shift, lag in told if self.may(bit, side, shift, sigma)]
+        if over:
+            self.c, self.run, self.age = {1: 0.0, -1: 0.0}, {1: 0, -1: 0}, {1: 0, -1: 0}
+        if any(bit == 2 for bit, *_ in told):
+            self.ewma, self.t, self.crossed = 0.0, 0, 0
+        return {
+            "broken": sum(1 << bit for bit, *_ in told),
+            "side": told[0][1] if told else 0,
+            "onset_lag": max((lag for *_, lag in told), default=0),
+        }
+
+    def may(self, bit: int, side: int, shift: float, sigma: float) -> bool:
+        """signal_by, direction and min_effect."""
+        effect = self.metric.min_effect
+        centre = self.baseline[0] if self.baseline else 0.0
+        scale = {"absolute": 1.0, "relative": abs(centre), "sigma": sigma}
+        large = effect is None or shift >= effect.amount * scale[effect.unit]
+        asked = self.metric.direction in {"both", "up" if side > 0 else "down"}
+        return large and asked and list(ChartKind)[bit] in self.metric.signal_by
+
+    def learn(self) -> None:
+        """Screen and freeze."""
+        kept = list(range(self.windows))
+        while True:
+            inside = self.inside(kept)
+            if inside == kept or 2 * len(inside) < self.windows:
+                break
+            kept = inside
+        rows = [self.phase_one[i] for i in kept]
+        x = [row[0] for row in rows]
+        c = self.screen
+        cut = 1 - 2 * c * plain_statistics.NormalDist().pdf(c) / (2 * plain_statistics.NormalDist().cdf(c) - 1)
+        spread = plain_statistics.variance(x) / cut
+        centre = plain_statistics.fmean(x)
+        if self.metric.kind is MetricKind.COUNT:
+            self.baseline = (centre, spread or centre, 0.0)
+        else:
+            unit = self.pooled(kept)
+            between = max(0.0, spread - plain_statistics.fmean(unit / max(row[1], 1) + row[3] for row in rows))
+            if self.metric.kind in (MetricKind.PROPORTION, MetricKind.NULL_RATE):
+                centre = math.fsum(row[0] * row[1] for row in rows) / sum(row[1] for row in rows)
+            self.baseline = (centre, between, unit)
+        self.c, self.run, self.age = {1: 0.0, -1: 0.0}, {1: 0, -1: 0}, {1: 0, -1: 0}
+        self.crossed = 0
+
+    def inside(self, kept: list[int]) -> list[int]:
+        """Those of the kept windows that the screen lets through."""
+        x = [self.phase_one[i][0] for i in kept]
+        middle = plain_statistics.median(x)
+        mad = 1.4826 * plain_statistics.median(abs(v - middle) for v in x)
+        robust = mad**2 if mad > 0 else plain_statistics.variance(x)
+        unit = self.pooled(kept)
+        inner = {i: unit / max(self.phase_one[i][1], 1) + self.phase_one[i][3] for i in kept}
+        between = max(0.0, robust - plain_statistics.median(inner.values()))
+        floor = max(1e-9 * abs(middle), 1e-100)
+        return [i for i in kept if abs(self.phase_one[i][0] - middle) <= self.screen * max(math.sqrt(between + inner[i]), floor)]
+
+    def pooled(self, kept: list[int]) -> float:
+        """Variance of one record."""
+        rows = [self.phase_one[i] for i in kept]
+        if self.metric.kind is MetricKind.COUNT:
+            return 0.0
+        if self.metric.kind in (MetricKind.PROPORTION, MetricKind.NULL_RATE):
+            p = (math.fsum(row[0] * row[1] for row in rows) + 0.5) / (sum(row[1] for row in rows) + 1)
+            return p * (1 - p)
+        if self.metric.kind is MetricKind.QUANTILE:
+            return plain_statistics.median(row[2] for row in rows)
+        return math.fsum((row[1] - 1) * row[2] for row in rows) / max(sum(row[1] - 1 for row in rows), 1)
