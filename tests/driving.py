@@ -43,7 +43,7 @@ def produce(kafka: Kafka, topic: str, records: Iterable[tuple[int, bytes | None,
     producer = kafka.producer(f"{topic}.source")
     pending = list(records)
     for at in range(0, len(pending), chunk):
-        columns = defaultdict(lambda: ([], [], []))
+        columns: dict[int, tuple[list, list, list]] = defaultdict(lambda: ([], [], []))
         for partition, key, value, stamp in pending[at : at + chunk]:
             for column, item in zip(columns[partition], (key, value, stamp), strict=True):
                 column.append(item)
@@ -116,7 +116,7 @@ class Outcome:
 def outcome(kafka: Kafka, semantics: Semantics) -> Outcome:
     """Read every output of the first stream."""
     topics, spec = names(semantics.app), semantics.streams[0]
-    values = lambda topic: [(batch.partition, value) for batch in read(kafka, topic) for value in batch.values]  # noqa: E731
+    values = lambda topic: [(batch.partition, value or b"") for batch in read(kafka, topic) for value in batch.values]  # noqa: E731
     verdicts = [(p, msgspec.json.decode(v, type=VerdictRecord)) for p, v in values(topics.verdicts)]
     return Outcome(
         points=[wire.decode_points(v) for _, v in values(topics.points)],

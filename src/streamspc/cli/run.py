@@ -40,8 +40,9 @@ def execute(args: argparse.Namespace) -> int:
     from streamspc.settings import load  # noqa: PLC0415
 
     roles = [role.strip() for role in args.roles.split(",") if role.strip()]
-    if unknown := sorted(set(roles) - set(app.ROLES)) or not roles:
-        raise ConfigError(f"--roles: {unknown or 'empty'}: expected some of {', '.join(app.ROLES)}")
+    unknown = sorted(set(roles) - set(app.ROLES))
+    if unknown or not roles:
+        raise ConfigError(f"--roles: {', '.join(unknown) or 'nothing'} is no role: expected some of {', '.join(app.ROLES)}")
     loaded = load(args.config_file)
     local = loaded.local
     given = {"listen": args.listen, "log_level": args.log_level, "log_format": args.log_format}
