@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -78,7 +79,7 @@ def test_backoff_grows_and_is_bounded(failures, chance):
 
 def intent(name, *episodes, state="due"):
     """An intent about these episodes."""
-    fields = {"receiver": "chat", "group": "g", "transition": "firing", "content_type": "t", "created": 0, "due": 0}
+    fields: dict[str, Any] = {"receiver": "chat", "group": "g", "transition": "firing", "content_type": "t", "created": 0, "due": 0}
     return Intent(id=name, episodes=episodes, body="b", state=state, **fields)
 
 

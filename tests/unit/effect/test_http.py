@@ -24,10 +24,20 @@ CERTIFICATE = Path(__file__).with_name("self_signed.pem")  # of 127.0.0.1, for a
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
+class Listener(ThreadingHTTPServer):
+    """Remembers what it got, and how much it sent."""
+
+    def __init__(self, handler):
+        super().__init__(("127.0.0.1", 0), handler)
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.sent = 0
+
+
 class Receiver(BaseHTTPRequestHandler):
     """Does what the path says, and remembers what it got."""
 
     protocol_version = "HTTP/1.1"
+    server: Listener
 
     def do_POST(self):
         """Remember the message, answer as the path says."""
@@ -99,8 +109,7 @@ class Receiver(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     """A receiver on loopback."""
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    httpd.got, httpd.sent = [], 0
+    httpd = Listener(Receiver)
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield httpd

@@ -78,8 +78,8 @@ GAP = Signal(kind="gap", stream="departures", config="c", start=BLIZZARD, end=BL
 
 def notice(*signals, more=0):
     """A notice about these signals."""
-    status = "resolved" if all(signal.kind == "resolve" for signal in signals) else "firing"
-    return Notice("00112233445566778899aabbccddeeff", "departures", signals[0].end, status, signals, more)
+    resolved = all(signal.kind == "resolve" for signal in signals)
+    return Notice("00112233445566778899aabbccddeeff", "departures", signals[0].end, "resolved" if resolved else "firing", signals, more)
 
 
 NOTICES = {

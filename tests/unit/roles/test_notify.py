@@ -63,10 +63,11 @@ class World:
 
     def outbox(self):
         """The records of the outbox, the last of each key."""
-        reader, found = MemoryKafka(self.log).read([OUTBOX]), {}
+        reader = MemoryKafka(self.log).read([OUTBOX])
+        found: dict[bytes | None, bytes | None] = {}
         while batches := reader.poll(0.0, 100):
             for batch in batches:
-                found |= dict(zip(batch.keys, batch.values, strict=True))
+                found.update(zip(batch.keys, batch.values, strict=True))
         return [msgspec.json.decode(value, type=Intent) for value in found.values() if value is not None]
 
 
@@ -160,7 +161,7 @@ def test_crash_at_every_step(world, step, transaction):
 
 def test_crash_between_answer_and_result(world):
     """The receiver has said 200, the process dies before that is written: the same message comes again, under the same id."""
-    committed = []
+    committed: list[str] = []
 
     def at(step):
         if step == "before" and committed:

@@ -27,8 +27,18 @@ SEMANTICS = Semantics(app="notify-on-kafka", chart_partitions=1, streams=(Stream
 NAMES = topics.names(SEMANTICS.app)
 
 
+class Listener(ThreadingHTTPServer):
+    """Remembers what it got."""
+
+    def __init__(self, handler):
+        super().__init__(("127.0.0.1", 0), handler)
+        self.got: list[tuple[dict[str, str], bytes]] = []
+
+
 class Receiver(BaseHTTPRequestHandler):
     """Takes messages, the first one only at the second attempt."""
+
+    server: Listener
 
     def do_POST(self):
         """Remember the message and answer."""
@@ -45,8 +55,7 @@ class Receiver(BaseHTTPRequestHandler):
 @pytest.fixture
 def receiver():
     """A receiver on loopback."""
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    httpd.got = []
+    httpd = Listener(Receiver)
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield httpd
@@ -107,8 +116,9 @@ def test_killed_after_the_answer(broker, receiver):
 
 def states(kafka):
     """The states of all intents, by the last record of each key."""
-    outbox, found = Place(NAMES.outbox, 0), {}
+    outbox = Place(NAMES.outbox, 0)
+    found: dict[bytes | None, bytes | None] = {}
     with contextlib.closing(kafka.read([outbox])) as reader:
         for batch in read_to_end(reader, [outbox], 30.0):
-            found |= dict(zip(batch.keys, batch.values, strict=True))
-    return [msgspec.json.decode(value, type=Intent).state for value in found.values()]
+            found.update(zip(batch.keys, batch.values, strict=True))
+    return [msgspec.json.decode(value or b"", type=Intent).state for value in found.values()]
