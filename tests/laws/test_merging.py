@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamspc import wire
-from streamspc.bucket.tally import close, empty, merge, plan, scatter
+from streamspc.bucket.merge import merge, scatter, split
+from streamspc.bucket.tally import empty, plan
 from streamspc.model import TallyTable
 from tallying import WINDOW, Row, bits, stream, table
 
@@ -81,10 +82,10 @@ def test_merging_is_a_commutative_monoid(one, two, three):
 
 @settings(max_examples=40, deadline=None)
 @given(logs, st.integers(0, 4 * WINDOW), st.integers(1, 5))
-def test_closing_and_scattering_lose_nothing(log, limit, partitions):
+def test_splitting_and_scattering_lose_nothing(log, bound, partitions):
     """The parts that a table is split into merge to what it was; sources are counted once for each part that carries them."""
     held = whole(log)
-    same(merge(close(held, limit)), held)
+    same(merge(split(held, bound)), held)
     parts = scatter(held, "s", partitions)
     again = merge(parts)
 

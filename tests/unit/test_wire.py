@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
 from streamspc import wire
-from streamspc.bucket.tally import empty, plan, scatter
+from streamspc.bucket.merge import scatter
+from streamspc.bucket.tally import empty, plan
 from streamspc.errors import Fatal
 from streamspc.model import END, Block, Points, Progress, Sources
 from streamspc.wire.container import RELEASES
@@ -55,7 +58,7 @@ def points(metrics: int = 2, segments: int = 3) -> Points:
     )
 
 
-CASES = {
+CASES: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any], Any]] = {
     "block": (wire.encode_block, wire.decode_block, BLOCK),
     "points": (wire.encode_points, wire.decode_points, points()),
     "table": (wire.encode_table, wire.decode_table, table(ROWS, segmented=False)),

@@ -80,18 +80,6 @@ def combine(parts: Sequence[tuple[Tally, Ints]], cells: int) -> Tally:
     return Moments(n, total, squares, least, most)
 
 
-def close(table: TallyTable, limit: int) -> tuple[TallyTable, TallyTable]:
-    """The windows that end at or before `limit`, and the others.
-
-    A source row knows its window's start alone. It is closed with the cells of its window; where there are none in this table,
-    it is closed if the window began before `limit` and before every open one.
-    """
-    closed = table.end <= limit
-    opened = min(limit, int(table.start[~closed].min())) if not closed.all() else limit
-    done = table.sources.start < opened
-    return _part(table, closed, done), _part(table, ~closed, ~done)
-
-
 def split(table: TallyTable, bound: int) -> tuple[TallyTable, TallyTable]:
     """Windows that start before `bound`, and the others: cells and sources alike, also where a window has no cell here."""
     return _part(table, table.start < bound, table.sources.start < bound), _part(table, table.start >= bound, table.sources.start >= bound)
@@ -102,13 +90,8 @@ def window(table: TallyTable, start: int) -> TallyTable:
     return _part(table, table.start == start, table.sources.start == start)
 
 
-def select(table: TallyTable, mask: Bools) -> TallyTable:
-    """The cells where `mask` [c] is true, with the sources of their windows."""
-    return _part(table, mask, np.isin(table.sources.start, table.start[mask]))
-
-
 def scatter(table: TallyTable, stream: str, partitions: int) -> list[TallyTable]:
-    """One table for each chart partition: its segments, and the sources of all windows."""
+    """One table for each chart partition: its segments, and the sources of all windows (so merging all of them counts sources often)."""
     everywhere = np.ones(len(table.sources.start), bool)
     home = np.array([_home(stream, name) % partitions for name in table.names], dtype=np.int64)[table.segment]
     return [_part(table, home == partition, everywhere) for partition in range(partitions)]

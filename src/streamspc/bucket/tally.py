@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamspc.bucket import exact, sketch
-from streamspc.bucket.merge import close, combine, merge, nothing, scatter, select
+from streamspc.bucket.merge import combine, merge, nothing
 from streamspc.bucket.plan import Plan, Recipe, plan
 from streamspc.model import (
     WHOLE,
@@ -27,7 +27,7 @@ from streamspc.model import (
     TallyTable,
 )
 
-__all__ = ["Plan", "close", "empty", "merge", "plan", "scatter", "select", "tabulate"]
+__all__ = ["Plan", "empty", "plan", "tabulate"]
 
 _DENSE = 16  # cells are numbered through a dense array while it has at most so many entries a record
 

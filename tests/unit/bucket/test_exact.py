@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -22,7 +23,7 @@ def fraction(total: ExactSum, row: int = 0) -> Fraction:
     return sum((int(d) * Fraction(2) ** (26 * (total.low + j)) for j, d in enumerate(total.bins[row])), Fraction(0))
 
 
-def one(values: list[float] | np.ndarray, of=exact.sums) -> ExactSum:
+def one(values: list[float] | np.ndarray, of: Callable[..., ExactSum] = exact.sums) -> ExactSum:
     return of(np.array(values, np.float64), np.zeros(len(values), np.int64), 1)
 
 
@@ -98,7 +99,7 @@ def test_variance_does_not_cancel():
     """With mean 1e9 and standard deviation 1e-3, the variance has full precision."""
     values = 1e9 + np.arange(-500, 500) * 3.5e-6
     true = [Fraction(x) for x in values.tolist()]
-    mean = sum(true) / len(true)
+    mean = sum(true, Fraction(0)) / len(true)
     expected = float(sum((x - mean) ** 2 for x in true) / (len(true) - 1))
     n = np.array([len(values)])
 
@@ -109,8 +110,8 @@ def test_variance_does_not_cancel():
 def test_variance_equals_that_of_fractions(values):
     """The variance of anything that admission lets through is right to the last bits, and finite."""
     true = [Fraction(x) for x in values]
-    mean = sum(true) / len(true)
-    expected = sum((x - mean) ** 2 for x in true) / (len(true) - 1)
+    mean = sum(true, Fraction(0)) / len(true)
+    expected = sum(((x - mean) ** 2 for x in true), Fraction(0)) / (len(true) - 1)
     got = exact.variance(np.array([len(values)]), one(values), one(values, exact.squares))[0]
 
     assert abs(Fraction(float(got)) - expected) <= 4 * Fraction(math.ulp(got))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from streamspc.bucket import exact
-from streamspc.bucket.tally import close, empty, merge, plan, scatter, select, tabulate
+from streamspc.bucket.merge import merge, scatter, split, window
+from streamspc.bucket.tally import empty, plan, tabulate
 from streamspc.errors import ConfigError
 from streamspc.model import WHOLE, FieldKind, MetricKind, MetricSpec, Moments, Quantiles, Ratio, shard
 from tallying import METRICS, WINDOW, Row, bits, columns, stream, table
@@ -92,10 +93,9 @@ def test_a_stream_without_segments_has_the_whole_only():
 
 def test_the_whole_is_the_same_with_and_without_segments():
     """The whole stream made of segments equals the one made of records, bit for bit."""
-    held = table(ROWS)
-    whole = select(held, np.array([held.names[code] == WHOLE for code in held.segment]))
+    parts = scatter(table(ROWS), "s", 256)
 
-    assert bits(whole) == bits(table(ROWS, segmented=False))
+    assert bits(parts[shard("s", WHOLE)]) == bits(table(ROWS, segmented=False))
 
 
 def test_names_of_late_records_are_not_kept():
@@ -157,24 +157,35 @@ def test_nothing_kept_is_the_empty_table():
         assert bits(table(rows)) == bits(empty(plan(stream())))
 
 
-def test_closing_splits_at_the_limit():
-    """Windows that end at or before the limit close with their sources; merging both halves gives the table back."""
+def test_splitting_keeps_windows_whole():
+    """Windows that start before the bound go one way, the others the other way, with their sources; merged they are the table again."""
     held = table(ROWS)
-    for limit, closed in ((WINDOW - 1, 0), (WINDOW, 3), (2 * WINDOW, 6)):
-        done, rest = close(held, limit)
+    for bound, before in ((0, 0), (1, 3), (WINDOW, 3), (WINDOW + 1, 6)):
+        done, rest = split(held, bound)
 
-        assert (len(done), len(rest)) == (closed, 6 - closed)
+        assert (len(done), len(rest)) == (before, 6 - before)
         assert set(done.sources.start.tolist()) == set(done.start.tolist())
         assert bits(merge([done, rest])) == bits(held)
 
 
-def test_sources_without_cells_close_with_their_window():
-    """Where another chart partition has the cells, sources stay until the limit has passed their start."""
-    parts = scatter(table([Row(WINDOW + 1, segment="a")]), "s", 64)
-    bare = next(part for part in parts if not len(part))
+def test_a_window_has_its_cells_and_sources_only():
+    """One window of a table is what its records make alone, sources apart from cells."""
+    second = [row for row in ROWS if row.time >= WINDOW]
+    expected = table(second)
 
-    assert [len(part.sources.start) for part in close(bare, WINDOW)] == [0, 1]
-    assert [len(part.sources.start) for part in close(bare, 2 * WINDOW)] == [1, 0]
+    got = window(table(ROWS), WINDOW)
+    assert bits(got.tallies) == bits(expected.tallies)
+    assert got.names == ("*", "b", "c")
+    assert got.sources.start.tolist() == [WINDOW]
+    assert len(window(table(ROWS), 2 * WINDOW)) == 0
+
+
+def test_sources_without_cells_split_with_their_window():
+    """Where other chart partitions have the cells of a window, its sources go where the window goes."""
+    bare = next(part for part in scatter(table([Row(WINDOW + 1, segment="a")]), "s", 64) if not len(part))
+
+    assert [len(part.sources.start) for part in split(bare, WINDOW)] == [0, 1]
+    assert [len(part.sources.start) for part in split(bare, WINDOW + 1)] == [1, 0]
 
 
 @pytest.mark.parametrize("partitions", [1, 3, 256])
@@ -187,7 +198,6 @@ def test_scattering_sends_each_segment_home(partitions):
     for home, part in enumerate(parts):
         assert all(shard("s", name) % partitions == home for name in part.names)
         assert bits(part.sources) == bits(held.sources)
-        assert bits(part.tallies[0]) == bits(select(held, np.isin(np.array(held.names)[held.segment], part.names)).tallies[0])
     assert sum(map(len, parts)) == len(held)
 
 
