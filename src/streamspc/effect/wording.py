@@ -31,18 +31,25 @@ def title(signal: Signal, spec: StreamSpec | None) -> str:
     """One line that says what happened: `cancelled (EWR) out of control: one point beyond 3 sigma`."""
     if signal.kind == "gap":
         return f"{signal.stream} is silent: a long run of windows without records"
-    where = "" if signal.segment == WHOLE else f" ({plain(signal.segment)})"
     if signal.kind == "resolve":
-        return f"{signal.metric}{where} back in control"
-    return f"{signal.metric}{where} out of control: {rule(signal, spec)}"
+        return f"{series(signal)} back in control"
+    return f"{series(signal)} out of control: {rule(signal, spec)}"
+
+
+def series(signal: Signal) -> str:
+    """The metric, and its segment in brackets."""
+    if signal.kind == "gap":
+        return "silence"
+    return signal.metric if signal.segment == WHOLE else f"{signal.metric} ({plain(signal.segment)})"
 
 
 def headline(notice: Notice, spec: StreamSpec | None) -> str:
-    """The line above a message: the title of its only signal, or how many there are."""
+    """The line above a message: the title of its only signal, or the first series and how many more there are."""
     told = len(notice.signals) + notice.more
     if told == 1:
         return title(notice.signals[0], spec)
-    return f"{notice.stream}: {told} series {'back in control' if notice.status == 'resolved' else 'signal'} in one window"
+    state = "back in control" if notice.status == "resolved" else "out of control"
+    return f"{notice.stream}: {series(notice.signals[0])} and {told - 1} more series {state} in one window"
 
 
 def rule(signal: Signal, spec: StreamSpec | None) -> str:

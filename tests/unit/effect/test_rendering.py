@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -95,6 +96,8 @@ def test_bodies_are_golden(name, render):
     """The bodies of each kind of notice are those that were agreed on."""
     bodies = {title: json.loads(render(one, SPEC, "https://spc.example/").body) for title, one in NOTICES.items()}
 
+    if os.environ.get("UPDATE_GOLDENS"):
+        (GOLDEN / f"{name}.json").write_text(json.dumps(bodies, indent=2, ensure_ascii=False) + "\n")
     assert bodies == json.loads((GOLDEN / f"{name}.json").read_text())
 
 
