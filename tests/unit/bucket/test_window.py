@@ -1,3 +1,4 @@
+import struct
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from itertools import islice, pairwise
@@ -183,3 +184,33 @@ def test_a_wrong_calendar_is_refused_with_the_cure(size, name, cure):
         Calendar(size, name)
 
     assert cure in str(refused.value)
+
+
+def instants(name):
+    """Instants (seconds) at which the offset of a zone changes, read from its TZif file (RFC 9636) without `zoneinfo`."""
+    data = files("tzdata").joinpath("zoneinfo", *name.split("/")).read_bytes()
+    isut, isstd, leap, times, types, letters = struct.unpack_from(">6l", data, 20)
+    second = 44 + times * 5 + types * 6 + letters + leap * 8 + isstd + isut
+    times, types = struct.unpack_from(">2l", data, second + 32)
+    at = struct.unpack_from(f">{times}q", data, second + 44)
+    index = data[second + 44 + 8 * times : second + 44 + 9 * times]
+    offsets = [struct.unpack_from(">l", data, second + 44 + 9 * times + 6 * kind)[0] for kind in range(types)]
+    return [now for now, before, kind in zip(at, [0, *index], index, strict=False) if offsets[before] != offsets[kind]]
+
+
+def test_no_change_is_missed_between_two_looks():
+    """In every zone of tzdata changes are further apart than the looks at its offset, and within the years that are looked at."""
+    for name in files("tzdata").joinpath("zones").read_text().split():
+        found = instants(name)
+        assert all(later - earlier > 3 * 86_400 for earlier, later in pairwise(found))
+        assert not found or found[0] > -5_364_662_400  # 1800-01-01
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_changes_are_those_of_the_zone_file(name):
+    """Every change that the file lists is found, to the microsecond."""
+    expected = [1_000_000 * at for at in instants(name) if at < 4_000_000_000]
+    calendar = Calendar(DAY, name)
+    calendar.start(np.array([-5_000_000_000_000_000, 4_000_000_000_000_000]))
+
+    assert [at for at in calendar._bounds[1:-1].tolist() if expected and at <= expected[-1]] == expected
