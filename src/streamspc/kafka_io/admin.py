@@ -8,6 +8,7 @@ from kafka import TopicPartition
 from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
+from streamspc.kafka_io.connect import connect
 from streamspc.kafka_io.faults import mapped, ours
 from streamspc.kafka_io.port import TopicPlan
 
@@ -23,7 +24,7 @@ class PythonAdmin:
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Connect. Raises Transient, Fatal."""
         with mapped("connect to administer topics"):
-            self._client = KafkaAdminClient(**config)
+            self._client = connect(KafkaAdminClient, config)
 
     def describe(self, names: Iterable[str]) -> dict[str, TopicPlan]:
         """Those of the topics that exist, with all their settings. Raises Transient, Fatal."""

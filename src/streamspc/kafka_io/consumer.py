@@ -15,6 +15,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import NoOffsetForPartitionError
 
 from streamspc.errors import Fatal, Fenced
+from streamspc.kafka_io.connect import connect
 from streamspc.kafka_io.faults import mapped
 from streamspc.kafka_io.fetcher import Fetcher
 from streamspc.kafka_io.port import Committed, Place
@@ -40,7 +41,7 @@ class PythonConsumer:
         self._config = config
         self._asking: KafkaConsumer | None = None
         with mapped("connect a consumer"):
-            self._client = KafkaConsumer(**config)
+            self._client = connect(KafkaConsumer, config)
             self._subscription = self._client._subscription  # noqa: SLF001 - contract-tested with the pinned version
             self._fetcher = Fetcher(self._client._client, self._subscription, local.max_batch_bytes, **self._client.config)  # noqa: SLF001
             self._client._fetcher = self._fetcher  # noqa: SLF001
@@ -190,7 +191,7 @@ class PythonConsumer:
         if self._asking is None:
             if not self._fetcher.in_flight_fetches():
                 return self._client
-            self._asking = KafkaConsumer(**{**self._config, "group_id": None, "group_instance_id": None})
+            self._asking = connect(KafkaConsumer, {**self._config, "group_id": None, "group_instance_id": None})
         return self._asking
 
     def _own(self, place: Place) -> TopicPartition:

@@ -21,6 +21,7 @@ from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from streamspc.errors import Fatal, Fenced
 from streamspc.kafka_io import batches
+from streamspc.kafka_io.connect import connect
 from streamspc.kafka_io.faults import mapped
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class PythonProducer:
         self._limit: int = config["max_request_size"]
         self._closed = False
         with mapped("connect a producer"):
-            self._client = _Quiet(**config)
+            self._client = connect(_Quiet, config)
         try:
             with mapped(f"take over transactional id {config['transactional_id']}"):
                 self._client.init_transactions()

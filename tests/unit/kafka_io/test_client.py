@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import logging
 import os
@@ -10,6 +11,7 @@ import random
 import signal
 import threading
 import time
+import warnings
 
 import kafka.consumer.fetcher
 import kafka.producer.kafka
@@ -22,7 +24,8 @@ from streamspc.kafka_io.fetcher import Fetcher
 from streamspc.kafka_io.port import Place, Send, TopicPlan
 from streamspc.model import KafkaLocal, Secret
 
-pytestmark = pytest.mark.kafka
+# The library leaves a refused connection's socket to the garbage collector.
+pytestmark = [pytest.mark.kafka, pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
 
 _NAMES = itertools.count()
 
@@ -45,6 +48,15 @@ def stoppable():
     """A broker of its own, which tests stop and kill."""
     with Broker() as running:
         yield running
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collected():
+    """What the library leaves to the garbage collector is collected here, not in another test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def _write(producer, place, *values, deadline=10.0):
@@ -252,12 +264,15 @@ def test_a_missing_partition_is_fatal(broker, place):
         _write(_kafka(broker).producer(place.topic), Place(place.topic, 7), b"x")
 
 
-def test_no_broker_is_transient():
-    """Nobody listens: whoever starts us may try again."""
+def test_no_broker_is_transient_and_leaves_nothing():
+    """Nobody listens: whoever starts us may try again, for days."""
+    before = set(threading.enumerate())
     local = KafkaLocal({"bootstrap_servers": "127.0.0.1:1", "bootstrap_timeout_ms": 300})
     for connect in (KafkaPython(local).admin, lambda: KafkaPython(local).producer("x"), lambda: KafkaPython(local).subscribe("x", ["x"])):
         with pytest.raises(Transient):
             connect()
+
+    assert set(threading.enumerate()) <= before
 
 
 def test_an_option_that_the_library_does_not_know_is_fatal(broker):
