@@ -87,8 +87,7 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
         gap=window.gap,
     )
     _move(bank, now, spoken)
-    if len(bank.columns):
-        _learn(bank, replace(statistics, value=value))
+    _learn(bank, replace(statistics, value=value))
     return points
 
 
@@ -140,6 +139,8 @@ def _move(bank: Bank, now: _Charts, spoken: Spoken) -> None:
 
 def _learn(bank: Bank, statistics: Statistics) -> None:
     """Phase I: remember the window; series that have seen enough get their baseline, and charts at zero."""
+    if not len(bank.columns):
+        return
     bank.learning.add(statistics, bank.columns)
     due = bank.learning.due(bank.baseline, bank.columns)
     if len(due[0]):

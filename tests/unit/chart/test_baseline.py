@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from charting import Plain, metric
 from streamspc.chart.baseline import Learnt, freeze, screened, truncation
 from streamspc.model import MetricKind
 
@@ -116,3 +119,16 @@ def test_at_least_half_is_kept(screen):
     for m in (5, 8, 31):
         windows = Learnt(rng.standard_cauchy((m, 50)), np.ones((m, 50), np.int64), np.zeros((m, 50)), np.zeros((m, 50)))
         assert (2 * screened(MetricKind.MEAN, windows, screen).sum(axis=0) >= m).all()
+
+
+@given(st.integers(0, 2**32), st.floats(0.6, 3.0))
+@settings(max_examples=200, deadline=None)
+def test_what_was_dropped_stays_dropped(seed, screen):
+    """Screening only ever narrows, step by step, until no step would drop more and keep half."""
+    rng = np.random.default_rng(seed)
+    value, n = rng.standard_cauchy(15), rng.integers(1, 50, 15)
+    plain = Plain(metric(), 15, screen, [(x, k, 1.0, 0.0) for x, k in zip(value.tolist(), n.tolist(), strict=True)])
+    kept = list(range(15))
+    while (inside := plain.inside(kept)) != kept and 2 * len(inside) >= 15:
+        kept = inside
+    assert np.flatnonzero(screened(MetricKind.MEAN, learnt(value, n, 1.0), screen)[:, 0]).tolist() == kept

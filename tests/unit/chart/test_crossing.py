@@ -28,8 +28,13 @@ def test_the_largest_lag_of_the_charts_that_signal_is_the_onset():
 
 
 def test_the_first_chart_that_signals_says_the_side():
-    """After a rise the EWMA may still be above when a point falls far below: what is plainest is told."""
-    assert speak([1.2] * 6 + [-3.1], signal_by=tuple(ChartKind), min_effect=Effect(amount=0.2))[:2] == (0b001, -1)
+    """A rise too small to matter with many records, then a fall with one: the EWMA is still above, and the Shewhart chart is believed."""
+    spec = stream(metric(signal_by=(ChartKind.SHEWHART, ChartKind.EWMA), min_effect=Effect(amount=2.0)))
+    bank = known(spec, ["a"], between=0.0, unit=1.0)
+    assert not any(step(spec, bank, at, 1.95, n=4).broken.any() for at in range(20))
+    points = step(spec, bank, 20, -3.1, n=1)
+    assert points.ewma[0, 0] > 2.0
+    assert (points.broken[0, 0], points.side[0, 0]) == (0b101, -1)
 
 
 def test_a_series_that_does_not_cross_says_nothing():

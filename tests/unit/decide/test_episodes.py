@@ -29,8 +29,10 @@ def run(of, values, start=0):
     spec, bank, episodes, history = of
     out = []
     for at, value in enumerate(values, start):
-        history.add(100 * at, sources(100 * at, partition=3, first=10 * at, last=10 * at + 9))
-        out.append(advance(spec, episodes, step(spec, bank, at, [value] if isinstance(value, list) else value), history))
+        came_from = sources(100 * at, partition=3, first=10 * at, last=10 * at + 9)
+        history.add(100 * at, came_from)
+        points = step(spec, bank, at, [value] if isinstance(value, list) else value, sources=came_from)
+        out.append(advance(spec, episodes, points, history))
     return out
 
 
