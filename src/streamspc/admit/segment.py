@@ -44,7 +44,7 @@ class Segments:
             self._known = _Known()
         told = [_told(values) for values in columns]
         keys = told[0] if len(told) == 1 else list(zip(*told, strict=True))
-        codes = np.fromiter(map(self._known.__getitem__, keys), dtype=np.int32, count=len(keys))
+        codes = np.fromiter(map(self._known.__getitem__, keys), dtype=np.intp, count=len(keys))
         names = self._known.names
         used = sorted(np.flatnonzero(np.bincount(codes, minlength=len(names))), key=names.__getitem__)
         place = np.zeros(len(names), dtype=np.int32)
