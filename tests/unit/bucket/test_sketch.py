@@ -28,6 +28,13 @@ def test_binned_quantiles_are_within_one_per_cent(numbers, q):
     assert abs(got - true) <= ERROR * abs(true)
 
 
+def test_a_quantile_stays_in_its_bin():
+    """A rank between the last value of a bin and the first of a far one still falls into the former."""
+    held = one([1.0] * (RAW // 2 + 1) + [1000.0] * (RAW // 2))
+
+    assert sketch.quantile(held, 0.514)[0] == 1 + ERROR
+
+
 @given(st.lists(values, min_size=1, max_size=RAW), st.floats(0.001, 0.999))
 def test_few_values_have_exact_quantiles(numbers, q):
     """With few values the quantile is that of numpy."""
