@@ -59,6 +59,7 @@ def test_a_broker_ends_with_its_parent():
     """Kill -9 of the process that started it leaves nothing behind."""
     script = "from streamspc.demo.broker import Broker\nb = Broker()\nb.start()\nprint(b.pid, flush=True)\nimport time\ntime.sleep(99)"
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     before = _alive(pid)
     parent.send_signal(signal.SIGKILL)

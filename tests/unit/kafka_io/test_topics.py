@@ -4,9 +4,9 @@ import pytest
 
 from streamspc.kafka_io import KafkaPython, MemoryKafka, topics
 from streamspc.kafka_io.port import TopicPlan
-from streamspc.model import KafkaLocal, MetricSpec, Semantics, StreamSpec
+from streamspc.model import KafkaLocal, MetricKind, MetricSpec, Semantics, StreamSpec
 
-_METRIC = MetricSpec(name="volume", kind="count")
+_METRIC = MetricSpec(name="volume", kind=MetricKind.COUNT)
 _SEMANTICS = Semantics(
     app="app",
     chart_partitions=3,
