@@ -1,4 +1,5 @@
 import inspect
+from typing import Any
 
 import kafka.errors
 import pytest
@@ -6,9 +7,7 @@ import pytest
 from streamspc.errors import BadRecord, Fatal, Fenced, Reason, Transient
 from streamspc.kafka_io.faults import kind, mapped
 
-_CLASSES: set[type[Exception]] = {
-    cls for cls in vars(kafka.errors).values() if inspect.isclass(cls) and issubclass(cls, kafka.errors.KafkaError)
-}
+_CLASSES: set[Any] = {cls for cls in vars(kafka.errors).values() if inspect.isclass(cls) and issubclass(cls, kafka.errors.KafkaError)}
 _FENCED = """
     CommitFailedError FencedInstanceIdError FencedMemberEpochError IllegalGenerationError InvalidProducerEpochError
     InvalidProducerIdMappingError ProducerFencedError RebalanceInProgressError StaleMemberEpochError
