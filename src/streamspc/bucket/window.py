@@ -1,9 +1,8 @@
 """Windows of event time on the wall clock of a time zone.
 
-A window starts at every instant at which the zone's wall clock shows a whole multiple of the size: since midnight for sizes that
-divide a day, since 1970-01-01 for whole days, since a Monday for whole weeks. At a change of the clock the first instant of the
-new offset starts a window only if its wall time is such a multiple. So windows tile the line; a day in New York has 23, 24 or 25
-hours, and where midnight itself is skipped two days are one window.
+A window starts at every instant at which the zone's wall clock shows a whole multiple of the size, or jumps over one: since midnight
+for sizes that divide a day, since 1970-01-01 for whole days, since a Monday for whole weeks. So windows tile the line, none is longer
+than its size but where the clock goes back, a day in New York has 23, 24 or 25 hours, and where midnight is skipped a day begins at one.
 
 The rules of zones are those of the package tzdata, never the machine's, for two machines must agree: they are read as package data,
 which leaves the search path of `zoneinfo`, global to the process, alone. Changes are looked
@@ -51,6 +50,7 @@ class Calendar:
         self._by_year: dict[int, list[Change]] = {}
         self._covered = range(0)
         self._bounds = self._offsets = np.zeros(0, dtype=np.int64)
+        self._jumps = np.zeros(0, dtype=bool)  # the first instant of the span starts a window: the clock jumped over a multiple
 
     def start(self, times: Ints) -> Ints:
         """Start of the window that holds each time [n]."""
@@ -59,9 +59,11 @@ class Calendar:
         self._cover(int(times.min()) - self._size, int(times.max()))
         span = self._span(times)
         starts = self._last(times, span)
+        starts = np.where(self._jumps[span], np.maximum(starts, self._bounds[span]), starts)
         while (earlier := starts < self._bounds[span]).any():
             span = span - earlier
             starts = np.where(earlier, self._last(self._bounds[span + 1] - 1, span), starts)
+            starts = np.where(self._jumps[span], np.maximum(starts, self._bounds[span]), starts)
         return starts
 
     def end(self, starts: Ints) -> Ints:
@@ -73,7 +75,8 @@ class Calendar:
         ends = self._last(starts, span) + self._size
         while (later := ends >= self._bounds[span + 1]).any():
             span = span + later
-            ends = np.where(later, self._last(self._bounds[span] - 1, span) + self._size, ends)
+            first = np.where(self._jumps[span], self._bounds[span], self._last(self._bounds[span] - 1, span) + self._size)
+            ends = np.where(later, first, ends)
         return ends
 
     def after(self, start: int) -> int:
@@ -106,6 +109,9 @@ class Calendar:
         changes = list(chain.from_iterable(map(self._changes, self._covered)))
         self._bounds = np.array([-_FAR, *(at for at, _ in changes), _FAR], dtype=np.int64)
         self._offsets = np.array([self._offset(*_alike(low)), *(offset for _, offset in changes)], dtype=np.int64)
+        skipped = np.diff(self._offsets, prepend=self._offsets[0])
+        since = (self._bounds[:-1] + self._offsets - self._anchor) % self._size
+        self._jumps = (skipped > 0) & (since <= skipped)
 
     def _changes(self, year: int) -> list[Change]:
         """Changes of the offset within a year (UTC)."""

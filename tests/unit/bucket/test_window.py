@@ -56,15 +56,16 @@ def hours(calendar, start, count):
         (NEW_YORK, HOUR, (2013, 11, 3), [1] * 25),
         ("Australia/Lord_Howe", DAY, (2013, 4, 7), [24.5, 24]),
         ("Australia/Lord_Howe", DAY, (2013, 10, 6), [23.5, 24]),
-        ("Australia/Lord_Howe", HOUR, (2013, 10, 6), [1, 1.5, 1]),
+        ("Australia/Lord_Howe", HOUR, (2013, 10, 6), [1, 1, 0.5, 1]),
         ("Pacific/Apia", DAY, (2011, 12, 28), [24, 24, 24]),
-        ("America/Sao_Paulo", DAY, (2013, 10, 19), [47, 24]),
+        ("America/Sao_Paulo", DAY, (2013, 10, 19), [24, 23, 24]),
+        (NEW_YORK, 2 * HOUR, (2013, 3, 10), [2, 1, 2]),
         ("UTC", DAY, (2013, 3, 10), [24, 24]),
         (NEW_YORK, 7 * DAY, (2013, 3, 4), [167, 168]),
     ],
 )
 def test_lengths_at_changes_of_the_clock(name, size, day, expected):
-    """Windows start when the wall clock shows a multiple of the size, so that they are shorter and longer at its changes."""
+    """Windows start when the wall clock shows or skips a multiple of the size: they are shorter and longer at its changes."""
     calendar = Calendar(size, name)
     start = micros(*day, tz=name)
 
@@ -87,13 +88,16 @@ def test_weeks_begin_on_mondays():
 
 
 def shown(name, begin, count, step):
-    """Instants among `count` steps at which the wall clock shows a multiple of the step's size, by plain datetimes."""
-    tz = zone(name)
-    for index in range(count):
-        at = begin + index * 15 * MINUTE
-        moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).astimezone(tz)
-        wall = (moment.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-        if (wall - (4 * DAY if step % (7 * DAY) == 0 else 0)) % step == 0:
+    """Instants among `count` quarters of an hour at which the wall clock shows or has skipped a multiple, by plain datetimes."""
+    tz, epoch = zone(name), datetime(1970, 1, 1, tzinfo=UTC)
+    anchor = 4 * DAY if step % (7 * DAY) == 0 else 0
+
+    def wall(at):
+        return ((epoch + timedelta(microseconds=at)).astimezone(tz).replace(tzinfo=UTC) - epoch) // timedelta(microseconds=1)
+
+    for at in range(begin, begin + count * 15 * MINUTE, 15 * MINUTE):
+        now = wall(at)
+        if now - (now - anchor) % step >= min(now, wall(at - 15 * MINUTE) + 15 * MINUTE):
             yield at
 
 
