@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Path = tuple[str, ...]
 
+CHUNK = 512  # records decoded at a time; measured: 0.5 us a record for decoding and six fields, against 0.9 with 20,000
 DEPTH = 256  # of nesting; far below the interpreter's limit, wherever it is called from
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # linear, also where a string never ends
 _STEP = np.zeros(256, dtype=np.int32)
@@ -31,6 +32,7 @@ class Decoder:
     def __init__(self, wanted: Mapping[Path, Any]) -> None:
         """Make the Struct. Raises ConfigError where a field of a scalar kind is also read as an object."""
         self._steps: dict[Path, tuple[str, ...]] = {}
+        self._paths = tuple(wanted)
         self._decoder = msgspec.json.Decoder(self._struct((), wanted))
 
     def _struct(self, prefix: Path, wanted: Mapping[Path, Any]) -> Any:
@@ -51,12 +53,27 @@ class Decoder:
             members.append((attribute, kind | None if kind is not Any else Any, None))
         return msgspec.defstruct("Record", members, rename=names, gc=False)
 
-    def __call__(self, values: Sequence[bytes | None]) -> tuple[list[int], list[Any], dict[int, BadRecord]]:
-        """Rows that decoded, their Structs, and why the other rows did not."""
+    def __call__(self, values: Sequence[bytes | None]) -> tuple[list[int], dict[Path, list[Any]], dict[int, BadRecord]]:
+        """Rows that decoded, their fields by path (None where null or missing), and why the other rows did not.
+
+        Some records at a time: their Structs are read again while they are still near the processor.
+        """
+        rows: list[int] = []
+        columns: dict[Path, list[Any]] = {path: [] for path in self._paths}
+        bad: dict[int, BadRecord] = {}
+        for begin in range(0, len(values), CHUNK):
+            decoded, records, problems = self._records(values[begin : begin + CHUNK])
+            rows += [begin + row for row in decoded]
+            bad |= {begin + row: problem for row, problem in problems.items()}
+            for path, column in columns.items():
+                column += self._column(records, path)
+        return rows, columns, bad
+
+    def _records(self, values: Sequence[bytes | None]) -> tuple[Sequence[int], list[Any], dict[int, BadRecord]]:
         if not _plain(values):
             return self._one_by_one(values)
         try:
-            return list(range(len(values))), list(map(self._decoder.decode, values)), {}
+            return range(len(values)), list(map(self._decoder.decode, values)), {}
         except msgspec.DecodeError:
             return self._one_by_one(values)
 
@@ -85,8 +102,7 @@ class Decoder:
         except (UnicodeDecodeError, msgspec.DecodeError) as problem:
             raise BadRecord(Reason.UNDECODABLE, str(problem)) from None
 
-    def column(self, records: list[Any], path: Path) -> list[Any]:
-        """The value of a field in every record; None where it is null or missing."""
+    def _column(self, records: list[Any], path: Path) -> list[Any]:
         first, *rest = self._steps[path]
         values = list(map(attrgetter(first), records))
         for attribute in rest:

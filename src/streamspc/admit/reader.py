@@ -61,13 +61,13 @@ class Reader:
 
     def __call__(self, batch: Batch) -> Columns:
         """Columns of the admitted records, and the reasons of the others."""
-        decoded, records, bad = self._decoder(batch.values)
+        decoded, raw, bad = self._decoder(batch.values)
         rows = np.array(decoded, dtype=np.int64)
         kafka = event_time.kafka_time(batch.timestamps[rows])
-        fields = {name: self._column(records, path, kind) for name, (path, kind) in self._fields.items()}
-        times, timing = self._times(records, kafka)
+        fields = {name: _column(raw[path], kind) for name, (path, kind) in self._fields.items()}
+        times, timing = self._times(raw, kafka)
         faults = timing | _too_large(fields)
-        segments = [self._decoder.column(records, path) for path in self._segment_by]
+        segments = [raw[path] for path in self._segment_by]
         if faults:
             keep = np.ones(len(rows), dtype=bool)
             keep[list(faults)] = False
@@ -89,11 +89,11 @@ class Reader:
             bad_details=tuple(bad[row].detail for row in worst),
         )
 
-    def _times(self, records: list[Any], kafka: Ints) -> tuple[Ints, dict[int, BadRecord]]:
+    def _times(self, raw: Mapping[Path, list[Any]], kafka: Ints) -> tuple[Ints, dict[int, BadRecord]]:
         """Event times and what is wrong with them, by position."""
         if self._event is None:
             return event_time.from_kafka(kafka)
-        times, faults = event_time.from_field(self._decoder.column(records, self._event), self._spec.event_time.unit)
+        times, faults = event_time.from_field(raw[self._event], self._spec.event_time.unit)
         ahead: Bools = (kafka >= 0) & (times - min(self._spec.max_future_us, 2**62) > kafka)
         early = {
             int(at): BadRecord(Reason.FUTURE, f"{(times[at] - kafka[at]) / 1e6:.6g} s after the Kafka timestamp")
@@ -101,14 +101,15 @@ class Reader:
         }
         return times, early | faults
 
-    def _column(self, records: list[Any], path: Path, kind: FieldKind) -> Column:
-        raw = self._decoder.column(records, path)
-        if kind is FieldKind.NUMBER:
-            values = event_time.numbers(raw)
-            null = np.isnan(values)
-            values[null] = 0.0
-            return Column(values, null)
-        return Column(np.fromiter(raw, dtype=object, count=len(raw)), np.array([value is None for value in raw], dtype=bool))
+
+def _column(raw: list[Any], kind: FieldKind) -> Column:
+    if kind is FieldKind.NUMBER:
+        values = event_time.numbers(raw)
+        null = np.isnan(values)
+        values[null] = 0.0
+        return Column(values, null)
+    texts = np.array(raw, dtype=object) if kind is FieldKind.TEXT else np.fromiter(raw, dtype=object, count=len(raw))
+    return Column(texts, np.equal(texts, None) if kind is FieldKind.TEXT else np.array([value is None for value in raw], dtype=bool))
 
 
 def _too_large(fields: Mapping[str, Column]) -> dict[int, BadRecord]:

@@ -105,7 +105,8 @@ def _shards(of: StreamState, pending: TallyTable) -> dict[int, dict[str, Any]]:
     members: dict[int, list[int]] = defaultdict(list)
     for index, segment in enumerate(of.bank.segments):
         members[shard(name, segment)].append(index)
-    tables = scatter(pending, name, SHARDS)
+    cells = replace(pending, sources=of.windows.nothing.sources)  # the partition's own record has the sources, once
+    tables = scatter(cells, name, SHARDS)
     out = {}
     for home in sorted({*members, *(i for i, table in enumerate(tables) if len(table))}):
         rows = members.get(home, [])
