@@ -108,8 +108,7 @@ def _column(raw: list[Any], kind: FieldKind) -> Column:
         null = np.isnan(values)
         values[null] = 0.0
         return Column(values, null)
-    texts = np.array(raw, dtype=object) if kind is FieldKind.TEXT else np.fromiter(raw, dtype=object, count=len(raw))
-    return Column(texts, np.equal(texts, None) if kind is FieldKind.TEXT else np.array([value is None for value in raw], dtype=bool))
+    return Column(np.fromiter(raw, dtype=object, count=len(raw)), np.array([value is None for value in raw], dtype=bool))
 
 
 def _too_large(fields: Mapping[str, Column]) -> dict[int, BadRecord]:
