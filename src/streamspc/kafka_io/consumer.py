@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import NoOffsetForPartitionError
 
@@ -19,7 +18,7 @@ from streamspc.kafka_io.connect import connect
 from streamspc.kafka_io.faults import mapped
 from streamspc.kafka_io.fetcher import Fetcher
 from streamspc.kafka_io.port import Committed, Place
-from streamspc.model import Batch, Headers
+from streamspc.model import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -69,23 +68,14 @@ class PythonConsumer:
                     raise
                 return []
             if self._rejoined():
-                for place, records in got.items():
-                    self._client.seek(place, records[0].offset)
+                for place, taken in got.items():
+                    self._client.seek(place, int(self._fetcher.columns(taken).offsets[0]))
                 return []
-            return [self._batch(place, records) for place, records in got.items()]
+            return [self._batch(place, taken) for place, taken in got.items()]
 
-    def _batch(self, place: TopicPartition, records: list[Any]) -> Batch:
-        headers: list[Headers] | None = [r.headers for r in records] if any(r.headers for r in records) else None
-        return Batch(
-            topic=place.topic,
-            partition=place.partition,
-            offsets=np.fromiter((r.offset for r in records), np.int64, len(records)),
-            timestamps=np.fromiter((r.timestamp for r in records), np.int64, len(records)),
-            keys=[r.key for r in records],
-            values=[r.value for r in records],
-            headers=headers,
-            next=self._subscription.position(place).offset,
-        )
+    def _batch(self, place: TopicPartition, taken: list[Any]) -> Batch:
+        columns = self._fetcher.columns(taken)
+        return Batch(place.topic, place.partition, *columns, self._subscription.position(place).offset)
 
     def _rejoined(self) -> bool:
         """Whether membership or assignment is another one than after the last poll."""

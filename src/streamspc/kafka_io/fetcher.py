@@ -1,7 +1,8 @@
 """The library's fetcher with the traps that matter closed: errors that spin, memory without bound, waits that hold others up.
 
-`PartitionRecords` is also where a path that hands over whole record batches has its place: `_unpack_records` sees every
-batch with its framing, before there is an object per record.
+Records leave a fetch as columns, whole runs of record batches at a time, without an object per record (`records.ColumnRecords`). Where the
+library is not made as that needs (`shape`), they leave one by one, as the library makes them (`records.PartitionRecords`), and become
+columns then: the same batches, at several times the cost.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka.consumer import fetcher as library
 
-from streamspc.kafka_io.unpack import BoundedRecords
+from streamspc.kafka_io.records import ColumnRecords, PartitionRecords
+from streamspc.kafka_io.shape import columns_fit
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -37,10 +39,9 @@ class Fetcher(library.Fetcher):  # type: ignore[misc]  # the library has no type
         self.asked: dict[TopicPartition, Asked] = {}
         self._long_wait_ms = self.config["fetch_max_wait_ms"]
 
-        class Records(PartitionRecords):
-            bound = max_batch_bytes
-
-        self.PartitionRecords = Records
+        kind = ColumnRecords if columns_fit() else PartitionRecords
+        self.PartitionRecords = type(kind.__name__, (kind,), {"bound": max_batch_bytes})
+        self.columns = kind.columns
 
     def fetched_records(self, max_records: int | None = None, *, update_offsets: bool = True, **rest: Any) -> Any:
         """What has come. Raises what the library raises."""
@@ -60,6 +61,11 @@ class Fetcher(library.Fetcher):  # type: ignore[misc]  # the library has no type
         self.config["fetch_max_wait_ms"] = min(self._long_wait_ms, _PAUSED_WAIT_MS) if paused else self._long_wait_ms
         return list(super().send_fetches())
 
+    def _append(self, drained: Any, part: Any, max_records: int, update_offsets: Any) -> int:
+        before: int = part.records_read
+        super()._append(drained, part, max_records, update_offsets)
+        return int(part.records_read - before)  # records: what `take` returned may be fewer, larger things
+
     def _handle_fetch_response(self, node_id: Any, fetch_offsets: Any, send_time: float, response: Any) -> None:
         before = len(self._completed_fetches)
         super()._handle_fetch_response(node_id, fetch_offsets, send_time, response)
@@ -78,20 +84,3 @@ class Fetcher(library.Fetcher):  # type: ignore[misc]  # the library has no type
     def _handle_fetch_error(self, node_id: Any, exception: Any) -> None:
         super()._handle_fetch_error(node_id, exception)
         self.asked.clear()
-
-
-class PartitionRecords(library.Fetcher.PartitionRecords):  # type: ignore[misc]  # the library has no types
-    """Records of one partition from one reply. An error ends them: it is raised once, and the next poll asks the broker again."""
-
-    bound: int
-
-    def take(self, n: int | None = None) -> list[Any]:
-        """At most n records. Raises what the library or a codec raises, once."""
-        try:
-            return list(super().take(n))
-        except BaseException:
-            self.drain()
-            raise
-
-    def _unpack_records(self, tp: Any, records: Any, key_deserializer: Any, value_deserializer: Any) -> Any:
-        return super()._unpack_records(tp, BoundedRecords(records._buffer, self.bound), key_deserializer, value_deserializer)  # noqa: SLF001

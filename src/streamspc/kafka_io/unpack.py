@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import lz4.frame
 import snappy  # type: ignore[import-untyped]
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _XERIAL = b"\x82SNAPPY\x00"  # the framing that Java's clients put around snappy blocks
 _XERIAL_HEADER = 16
+_MAGIC = 2  # the format of records since Kafka 0.11
 _GZIP = 31  # zlib's window bits for a gzip stream
 
 
@@ -108,36 +109,46 @@ class BoundedBatch(DefaultRecordBatch):  # type: ignore[misc]  # the library has
         super().__init__(buffer)
         self._bound = bound
 
-    def _maybe_uncompress(self) -> None:
-        codec = self.compression_type
-        if self._decompressed or not codec:
-            return
+    def unpacked(self) -> bytes | memoryview:
+        """The bytes of the records. Raises CorruptRecordError, Fatal."""
+        packed, codec = memoryview(self._buffer)[self._pos :], self.compression_type
+        if not codec:
+            return packed
         if codec not in _CODECS:
             raise Fatal(f"the batch at offset {self.base_offset} is packed with codec {codec}, which is not known: upgrade streamspc")
         try:
-            data = _CODECS[codec](bytes(memoryview(self._buffer)[self._pos :]), self._bound)
+            return _CODECS[codec](bytes(packed), self._bound)
         except TooLarge:
             msg = f"the batch at offset {self.base_offset} unpacks to more than kafka.max_batch_bytes, {self._bound}: trusted? raise it"
             raise Fatal(msg) from None
         except Exception as error:
             raise CorruptRecordError(f"the batch at offset {self.base_offset} cannot be unpacked: {error!r}") from error
-        self._buffer, self._pos, self._decompressed = bytearray(data), 0, True
+
+    def _maybe_uncompress(self) -> None:
+        if not self._decompressed and self.compression_type:
+            self._buffer, self._pos, self._decompressed = bytearray(self.unpacked()), 0, True
 
 
 class BoundedRecords(MemoryRecords):  # type: ignore[misc]  # the library has no types
-    """The batches of one fetched partition, each bounded. Formats before 2 (Kafka 0.11, 2017) are refused when packed."""
+    """The batches of one fetched partition, each bounded. Formats before 2 (Kafka 0.11, 2017) are refused."""
+
+    _next_slice: memoryview | None
 
     def __init__(self, data: bytes, bound: int) -> None:
         """Take the bytes of a fetch reply."""
         super().__init__(data)
         self._bound = bound
 
-    def next_batch(self) -> Any:
+    def next_batch(self) -> BoundedBatch | None:
         """The next batch, or None. Raises CorruptRecordError, Fatal."""
         piece = self._next_slice
-        batch = super().next_batch()
-        if isinstance(batch, DefaultRecordBatch):
-            return BoundedBatch(piece, self._bound)
-        if batch is not None and batch.compression_type:
-            raise Fatal("packed records of Kafka's format before version 0.11 are not read: rewrite the topic")
-        return batch
+        if piece is None:
+            return None
+        if len(piece) <= self.MAGIC_OFFSET:
+            raise CorruptRecordError("a batch of records is shorter than the head of one")
+        self._cache_next()
+        if piece[self.MAGIC_OFFSET] < _MAGIC:
+            raise Fatal("records of Kafka's format before version 0.11 are not read: rewrite the topic")
+        if len(piece) < DefaultRecordBatch.HEADER_STRUCT.size:
+            raise CorruptRecordError("a batch of records is shorter than its head")
+        return BoundedBatch(piece, self._bound)
