@@ -29,6 +29,7 @@ def killed(source, application):
             daemon.kill()
             shares.append((observe.share(), gate.share()))
         daemon = app.start(file, "--until-end")
+        daemon.until(lambda: gate.share() > 0.6, "60 % of the source")
         app.receivers.before_answer[f"/hook/{app.app}"] = daemon.kill
         assert daemon.wait() == -signal.SIGKILL, daemon.said()
         shares.append((observe.share(), gate.share()))
@@ -45,7 +46,7 @@ def test_the_kills_landed_on_the_way(killed):
     assert [daemon.process.returncode for daemon in app.started] == [-signal.SIGKILL] * 3 + [0]
     assert all(0 < observe for observe, _ in shares)
     assert all(gate < 0.95 for _, gate in shares)
-    assert shares == sorted(shares)
+    assert shares == sorted(set(shares))
     assert tallies_begin(app.file) > 0
 
 
