@@ -192,12 +192,14 @@ def _judge(of: StreamState, closed: Closed, chart_partition: int, out: Outputs) 
 
 def _admit_segments(of: StreamState, table: TallyTable) -> None:
     """Segments whose window held enough records get charts, in the order of their names, up to the cap of their shard."""
-    known, fresh = set(of.bank.segments), []
-    for name, records in zip((table.names[code] for code in table.segment), table.records, strict=True):
-        if name in known or records < of.stream.spec.min_records:
-            continue
-        home = shard(of.stream.spec.name, name)
-        if of.segments_of_shard[home] >= of.stream.spec.max_segments:
+    unknown = set(table.names).difference(of.bank.segments)
+    if not unknown:
+        return
+    spec, fresh = of.stream.spec, []
+    enough = table.segment[table.records >= spec.min_records].tolist()
+    for name in (table.names[code] for code in enough if table.names[code] in unknown):
+        home = shard(spec.name, name)
+        if of.segments_of_shard[home] >= spec.max_segments:
             of.counts[Reason.SEGMENT_LIMIT.value] += 1
             continue
         of.segments_of_shard[home] += 1
@@ -218,33 +220,39 @@ def route(stream: Stream, batch: Batch, watermark: int, book: Book) -> Routed:
     rejected, refused = np.full(ready_rows, -1, np.int32), np.full(ready_rows, -1, np.int32)
     late, storm = np.zeros(ready_rows, bool), np.zeros(ready_rows, bool)
     late[rows] = admitted.late[:k]
-    codes, rejections, stormy, old = _verdicts(stream, admitted, k, book)
+    codes, rejections, stormy, old = _verdicts(admitted, k, book)
     rejected[rows], storm[rows] = codes, stormy
-    refusals = [(r, d) for r, d in zip(columns.bad_reasons, columns.bad_details, strict=True)]
-    for index, (row, (reason, _)) in enumerate(zip(columns.bad_rows.tolist(), refusals, strict=True)):
-        if row < ready_rows and reason is not Reason.TOMBSTONE:
-            refused[row] = index
+    refusals = list(zip(columns.bad_reasons, columns.bad_details, strict=True))
+    unread = np.array([reason is not Reason.TOMBSTONE for reason in columns.bad_reasons], dtype=bool)
+    unread &= columns.bad_rows < ready_rows
+    refused[columns.bad_rows[unread]] = np.flatnonzero(unread)
     if stream.spec.before_verdicts == "quarantine" and old.any():
         refused[rows[old]] = len(refusals)
         refusals.append((Reason.BEFORE_VERDICTS, "its window is older than the first verdict"))
     after = int(admitted.watermark[k - 1]) if k else watermark
     waits_for = int(admitted.end[k]) if len(waiting) else NEVER
-    return Routed(ready_rows, rejected, refused, late, storm, rejections, tuple(refusals), after, waits_for)
+    return Routed(ready_rows, rejected, refused, late, storm, int(old.sum()), rejections, tuple(refusals), after, waits_for)
 
 
-def _verdicts(stream: Stream, admitted: Admitted, k: int, book: Book) -> tuple[Codes, tuple[Rejection, ...], Bools, Bools]:
-    """Verdict codes [k] of the first k admitted records: one look-up a (window, segment), not a record."""
-    columns, start = admitted.columns, admitted.start[:k]
-    names = columns.names or (WHOLE,)
-    segment = columns.segment[:k].astype(np.int64) if columns.names else np.zeros(k, np.int64)
+def _verdicts(admitted: Admitted, k: int, book: Book) -> tuple[Codes, tuple[Rejection, ...], Bools, Bools]:
+    """Of the first k admitted records: code of the rejection or -1, the rejections, storm, and whether there is no verdict so far back.
+
+    One look-up a window, and in those that reject one a segment: none a record.
+    """
+    start = admitted.start[:k]
     starts, window = np.unique(start, return_inverse=True)
-    pairs, pair = np.unique(window * len(names) + segment, return_inverse=True)
+    lifted = np.array([s in book.storms for s in starts.tolist()], dtype=bool)
+    guilty = np.array([book.rejects(s) for s in starts.tolist()], dtype=bool)
+    codes = np.full(k, -1, np.int32)
     rejections: list[Rejection] = []
+    names = admitted.columns.names or (WHOLE,)
+    rows = np.flatnonzero(guilty[window])
+    segment = np.maximum(admitted.columns.segment[rows], 0)  # -1 where the stream has no segments
+    pairs, pair = np.unique(window[rows] * len(names) + segment, return_inverse=True)
     code_of = np.full(len(pairs), -1, np.int32)
     for index, packed in enumerate(pairs.tolist()):
         if verdict := book.verdict(int(starts[packed // len(names)]), names[packed % len(names)]):
             code_of[index] = len(rejections)
             rejections.append(verdict)
-    lifted = np.array([s in book.storms for s in starts.tolist()], dtype=bool)
-    stormy = lifted[window] if k else np.zeros(0, bool)
-    return code_of[pair] if k else np.zeros(0, np.int32), tuple(rejections), stormy, start < book.since
+    codes[rows] = code_of[pair]
+    return codes, tuple(rejections), lifted[window], start < book.since

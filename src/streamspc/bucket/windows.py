@@ -66,18 +66,23 @@ class OpenWindows:
         if limit == NEVER:
             return
         bound = limit if limit == END else self._start(limit)
+        if any(_first(table) < bound for table in self.tables):  # else nothing has to be merged now
+            yield from self._full(bound)
+        if limit != END and self.next != NEVER:
+            yield from self._empty(bound)
+
+    def _full(self, bound: int) -> Iterator[Closed]:
+        """The windows with records that start before `bound`, and the empty ones before each."""
         closed, still_open = split(self.pending(), bound)
         self.tables = [still_open]
         starts = np.unique(np.concatenate([closed.start, closed.sources.start]))
-        if self.next == NEVER and len(starts):
+        if self.next == NEVER:
             self.next = int(starts[0])
         for start in starts.tolist():
             yield from self._empty(start)
-            end = int(self.calendar.after(start))
+            end = self.calendar.after(start)
             self.next, self.empties = end, 0
             yield Closed(start, end, window(closed, start))
-        if limit != END and self.next != NEVER:
-            yield from self._empty(bound)
 
     def _start(self, instant: int) -> int:
         """Start of the window that holds this instant: all windows before it have ended."""
@@ -88,7 +93,7 @@ class OpenWindows:
             if self.empties > self.max_empty:
                 self.next = until
                 return
-            start, end = self.next, int(self.calendar.after(self.next))
+            start, end = self.next, self.calendar.after(self.next)
             self.next = end
             self.empties += 1
             yield Closed(start, end, self.nothing, gap=self.empties > self.max_empty)
@@ -97,3 +102,8 @@ class OpenWindows:
 def whole_records(table: TallyTable) -> int:
     """Records in the cells of the whole stream; 0 where those live in another chart partition."""
     return int(table.records[table.segment == table.names.index(WHOLE)].sum()) if WHOLE in table.names else 0
+
+
+def _first(table: TallyTable) -> int:
+    """Start of the first window that the table knows of, END where it is empty."""
+    return min((int(starts[0]) for starts in (table.start, table.sources.start) if len(starts)), default=END)

@@ -1,12 +1,14 @@
 """The gate's book: what the verdict records of one stream say, by window and segment.
 
-A pure function of the records of `<app>.verdicts`, whichever replica reads them: no clock, nothing that one reader alone has seen.
+A pure function of the records of `<app>.verdicts`, whichever replica reads them: no clock, nothing that one reader alone has seen. The
+order between chart partitions does not matter, for a window counts only when all of them have passed it.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from streamspc.decide.storm import share, tripped
@@ -15,7 +17,7 @@ from streamspc.model import END, NEVER, WHOLE, Judged, Rejection
 if TYPE_CHECKING:
     from streamspc.model import StreamSpec
 
-MAX_WINDOWS = 100_000  # windows with rejections that are remembered; older ones follow the policy `before_verdicts`
+MAX_REJECTIONS = 250_000  # that are remembered; records of windows before them follow the policy `before_verdicts`
 
 
 @dataclass(slots=True)
@@ -25,16 +27,25 @@ class Book:
     spec: StreamSpec
     chart_partitions: int
     until_of: dict[int, int] = field(default_factory=dict)
-    since: int = END  # start of the first window that was judged
+    first: int = END  # start of the first window that was judged
+    forgotten: int = NEVER  # windows that start before it are
     rejected: dict[int, dict[str, Rejection]] = field(default_factory=dict)  # by window start and segment
     storms: set[int] = field(default_factory=set)  # window starts whose rejections the storm guard has lifted
-    _waiting: dict[int, tuple[int, int]] = field(default_factory=dict)  # judged, not complete: start -> (until, records)
+    _records: dict[int, int] = field(default_factory=dict)  # of windows that are judged, but not complete, by start
+    _ends: list[tuple[int, int]] = field(default_factory=list)  # heap of (end, start) of those windows
+    _remembered: deque[int] = field(default_factory=deque)  # starts in `rejected` that are complete, oldest first
+    _rejections: int = 0  # in the windows of `_remembered`
     _shares: deque[float] = field(default_factory=deque)
 
     @property
     def until(self) -> int:
         """All windows that end at or before this instant are judged by every chart partition."""
         return min(self.until_of.values()) if len(self.until_of) == self.chart_partitions else NEVER
+
+    @property
+    def since(self) -> int:
+        """Windows that start before this instant were never judged, or are forgotten."""
+        return max(self.first, self.forgotten)
 
     def take(self, chart_partition: int, record: Rejection | Judged) -> None:
         """Take the next record of one chart partition, in its order."""
@@ -43,32 +54,42 @@ class Book:
             return
         self.until_of[chart_partition] = max(record.until, self.until_of.get(chart_partition, NEVER))
         if record.start != NEVER:
-            self.since = min(self.since, record.start)
-            _, records = self._waiting.get(record.start, (0, 0))
-            self._waiting[record.start] = (record.until, records + record.records)
-        self._complete(self.until)
+            if record.start not in self._records:
+                heappush(self._ends, (record.until, record.start))
+                self.first = min(self.first, record.start)
+            self._records[record.start] = self._records.get(record.start, 0) + record.records
+        until = self.until
+        while self._ends and self._ends[0][0] <= until:
+            self._complete(heappop(self._ends)[1])
 
     def verdict(self, start: int, segment: str) -> Rejection | None:
         """The rejection of a record of this window and segment; its own segment's comes before the whole stream's."""
-        window = self.rejected.get(start)
-        if window is None or start in self.storms:
+        if not self.rejects(start):
             return None
+        window = self.rejected[start]
         return window.get(segment) or window.get(WHOLE)
+
+    def rejects(self, start: int) -> bool:
+        """Is any record of this window rejected?"""
+        return start in self.rejected and start not in self.storms
 
     def stormy(self) -> bool:
         """Has the storm guard lifted the rejections of the last complete window?"""
-        return bool(self._shares) and tripped(self.spec.storm, tuple(self._shares))
+        return tripped(self.spec.storm, tuple(self._shares))
 
-    def _complete(self, until: int) -> None:
-        for start in sorted(start for start, (end, _) in self._waiting.items() if end <= until):
-            _, records = self._waiting.pop(start)
-            self._shares.append(share(records, tuple(self.rejected.get(start, {}).values())))
-            while len(self._shares) > self.spec.storm.windows:
-                self._shares.popleft()
-            if start in self.rejected and tripped(self.spec.storm, tuple(self._shares)):
-                self.storms.add(start)
-        while len(self.rejected) > MAX_WINDOWS:
-            oldest = min(self.rejected)
-            del self.rejected[oldest]
+    def _complete(self, start: int) -> None:
+        rejected = self.rejected.get(start, {})
+        self._shares.append(share(self._records.pop(start), tuple(rejected.values())))
+        if len(self._shares) > self.spec.storm.windows:
+            self._shares.popleft()
+        if not rejected:
+            return
+        if self.stormy():
+            self.storms.add(start)
+        self._remembered.append(start)
+        self._rejections += len(rejected)
+        while self._rejections > MAX_REJECTIONS:
+            oldest = self._remembered.popleft()
+            self._rejections -= len(self.rejected.pop(oldest))
             self.storms.discard(oldest)
-            self.since = max(self.since, min(self.rejected, default=oldest))
+            self.forgotten = oldest + 1

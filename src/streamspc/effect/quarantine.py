@@ -6,12 +6,15 @@ The `__connect.errors.*` names are those of Kafka Connect's dead letter queue, f
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamspc.errors import Reason
     from streamspc.model import Batch, Headers, Ints, Rejection, Routed, StreamSpec
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = 253_402_300_799_999_999  # microseconds: 9999-12-31T23:59:59.999999Z
 
 
 def quarantined(spec: StreamSpec, batch: Batch, rows: Ints, routed: Routed) -> list[Headers]:
@@ -33,9 +36,9 @@ def quarantined(spec: StreamSpec, batch: Batch, rows: Ints, routed: Routed) -> l
 
 def marked(batch: Batch, rows: Ints, routed: Routed) -> list[Headers] | None:
     """Headers of the clean records at these rows: the original ones, marked where late or let through by the storm guard."""
-    special = routed.late[rows] | routed.storm[rows]
-    if batch.headers is None and not special.any():
-        return None
+    special = (routed.late | routed.storm)[rows]
+    if not special.any():
+        return None if batch.headers is None else [batch.headers[row] for row in rows.tolist()]
     return [[*_original(batch, row), *_marks(routed, row)] for row in rows.tolist()]
 
 
@@ -93,4 +96,6 @@ def _number(limit: float | None) -> str:
 
 
 def _iso(microseconds: int) -> str:
-    return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat().replace("+00:00", "Z")
+    if microseconds > _LAST:
+        return "10000-01-01T00:00:00Z"  # the end of the last windows; datetime knows no such year
+    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")

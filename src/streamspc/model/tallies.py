@@ -85,7 +85,11 @@ class TallyTable:
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far one source partition was read when a block was made. `idle_us` is a duration, None while it is not idle."""
+    """How far one source partition was read when a block was made.
+
+    `idle_us` is a duration, None while the partition is not idle: how long it has been so since it was last told of. Durations add
+    up, so that one that a new owner has begun to measure counts from where the old one ended.
+    """
 
     partition: int
     first: int
