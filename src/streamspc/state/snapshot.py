@@ -17,7 +17,7 @@ from streamspc.flow import State, StreamState
 from streamspc.model import SHARDS, shard
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy.typing as npt
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 CHUNK_BYTES = 900_000  # brokers take 1,048,588 unless told otherwise
-PARTITION, SHARD = "partition-snapshot", "shard-snapshot"
+PARTITION, STREAMS, SHARD = "partition-snapshot", "streams-snapshot", "shard-snapshot"
 
 Records = list[tuple[bytes, bytes]]
 
@@ -34,32 +34,21 @@ Records = list[tuple[bytes, bytes]]
 def save(state: State, offset: int) -> Records:
     """Records of the state after all blocks before `offset`; the last one makes the others count."""
     homes: dict[int, dict[str, Any]] = defaultdict(dict)
-    streams: dict[str, Any] = {}
     columns: dict[str, npt.NDArray[Any]] = {}
     for name, of in state.streams.items():
         pending = of.windows.pending()
         columns[f"{name}/sources"] = _bytes(wire.encode_table(replace(of.windows.nothing, sources=pending.sources)))
         columns |= {f"{name}/history/{key}": array for key, array in of.history.save().items()}
-        streams[name] = {
-            "partitions": of.frontier.partitions,
-            "watermarks": list(of.frontier.watermarks.items()),
-            "idle": list(of.frontier.idle.items()),
-            "frontier": of.frontier.at,
-            "next": of.windows.next,
-            "empties": of.windows.empties,
-            "counts": dict(of.counts),
-        }
         for home, part in _shards(of, pending).items():
             homes[home][name] = part
-    records: Records = []
-    chunks = {}
+    records = list(_pieces(b"streams", wire.pack(STREAMS, VERSION, {}, columns), offset))
+    meta: dict[str, Any] = {"offset": offset, "config": state.semantics.hash(), "pieces": len(records), "chunks": []}
     for home, parts in sorted(homes.items()):
-        packed = _pack_shard(parts, offset)
-        pieces = [packed[at : at + CHUNK_BYTES] for at in range(0, len(packed), CHUNK_BYTES)]
-        records += [(b"shard/%d/%d" % (home, i), b"%d:%s" % (offset, piece)) for i, piece in enumerate(pieces)]
-        chunks[home] = len(pieces)
-    meta = {"offset": offset, "config": state.semantics.hash(), "chunks": list(chunks.items()), "streams": streams}
-    records.append((b"partition", wire.pack(PARTITION, VERSION, meta, columns)))
+        chunks = list(_pieces(b"shard/%d" % home, _pack_shard(parts), offset))
+        records += chunks
+        meta["chunks"].append((home, len(chunks)))
+    meta["streams"] = {name: _position(of) for name, of in state.streams.items()}
+    records.append((b"partition", wire.pack(PARTITION, VERSION, meta, {})))
     return records
 
 
@@ -70,16 +59,16 @@ def restore(semantics: Semantics, chart_partition: int, records: Mapping[bytes, 
     """
     if b"partition" not in records:
         return None
-    _, meta, columns = wire.unpack(records[b"partition"], PARTITION)
-    state = State.begin(semantics, chart_partition)
+    _, meta, _ = wire.unpack(records[b"partition"], PARTITION)
     if meta["config"] != semantics.hash():
         raise Fatal(f"the snapshot of chart partition {chart_partition} is of configuration {meta['config']}, not {semantics.hash()}")
-    offset = meta["offset"]
+    state, offset = State.begin(semantics, chart_partition), meta["offset"]
+    _, _, columns = wire.unpack(_whole(records, b"streams", meta["pieces"], offset), STREAMS)
     banks: dict[str, list[tuple[list[str], Lanes]]] = defaultdict(list)
     episodes: dict[str, list[tuple[list[str], Lanes]]] = defaultdict(list)
     tables: dict[str, list[TallyTable]] = defaultdict(list)
     for home, count in meta["chunks"]:
-        for name, part in _unpack_shard(records, home, count, offset).items():
+        for name, part in _unpack_shard(_whole(records, b"shard/%d" % home, count, offset)).items():
             banks[name].append((part["segments"], part["bank"]))
             episodes[name].append((part["segments"], part["episodes"]))
             tables[name].append(part["table"])
@@ -99,6 +88,36 @@ def restore(semantics: Semantics, chart_partition: int, records: Mapping[bytes, 
     return state, offset
 
 
+def _position(of: StreamState) -> dict[str, Any]:
+    """Where a stream stands: all that is neither by shard nor an array."""
+    return {
+        "partitions": of.frontier.partitions,
+        "watermarks": list(of.frontier.watermarks.items()),
+        "idle": list(of.frontier.idle.items()),
+        "frontier": of.frontier.at,
+        "next": of.windows.next,
+        "empties": of.windows.empties,
+        "counts": dict(of.counts),
+    }
+
+
+def _pieces(key: bytes, packed: bytes, offset: int) -> Iterator[tuple[bytes, bytes]]:
+    """Records of at most CHUNK_BYTES and a stamp that says which snapshot they are of."""
+    for i, at in enumerate(range(0, len(packed), CHUNK_BYTES)):
+        yield b"%s/%d" % (key, i), b"%d:%s" % (offset, packed[at : at + CHUNK_BYTES])
+
+
+def _whole(records: Mapping[bytes, bytes], key: bytes, count: int, offset: int) -> bytes:
+    """What `_pieces` took apart. Raises Fatal where a piece is missing or of another snapshot."""
+    pieces = []
+    for i in range(count):
+        stamp, _, piece = records.get(b"%s/%d" % (key, i), b"").partition(b":")
+        if stamp != b"%d" % offset:
+            raise Fatal(f"snapshot at tallies offset {offset}: piece {i} of {key.decode()} is missing or of another snapshot")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
 def _shards(of: StreamState, pending: TallyTable) -> dict[int, dict[str, Any]]:
     """The stream's segments, their bank and episodes, and open cells, by shard."""
     name = of.stream.spec.name
@@ -115,8 +134,8 @@ def _shards(of: StreamState, pending: TallyTable) -> dict[int, dict[str, Any]]:
     return out
 
 
-def _pack_shard(parts: Mapping[str, dict[str, Any]], offset: int) -> bytes:
-    meta = {"offset": offset, "streams": {name: part["segments"] for name, part in parts.items()}}
+def _pack_shard(parts: Mapping[str, dict[str, Any]]) -> bytes:
+    meta = {"streams": {name: part["segments"] for name, part in parts.items()}}
     columns: dict[str, npt.NDArray[Any]] = {}
     for name, part in parts.items():
         columns |= {f"{name}/bank/{key}": array for key, array in part["bank"].items()}
@@ -125,14 +144,8 @@ def _pack_shard(parts: Mapping[str, dict[str, Any]], offset: int) -> bytes:
     return wire.pack(SHARD, VERSION, meta, columns)
 
 
-def _unpack_shard(records: Mapping[bytes, bytes], home: int, count: int, offset: int) -> dict[str, dict[str, Any]]:
-    pieces = []
-    for i in range(count):
-        stamp, _, piece = records.get(b"shard/%d/%d" % (home, i), b"").partition(b":")
-        if stamp != b"%d" % offset:
-            raise Fatal(f"snapshot at tallies offset {offset}: chunk {i} of shard {home} is missing or of another snapshot")
-        pieces.append(piece)
-    _, meta, columns = wire.unpack(b"".join(pieces), SHARD)
+def _unpack_shard(packed: bytes) -> dict[str, dict[str, Any]]:
+    _, meta, columns = wire.unpack(packed, SHARD)
     return {
         name: {
             "segments": segments,

@@ -22,6 +22,7 @@ RELEASES = {  # the first release that reads version 1, 2 ... of each format
     "table": ("0.1.0",),
     "shard-snapshot": ("0.1.0",),
     "partition-snapshot": ("0.1.0",),
+    "streams-snapshot": ("0.1.0",),
 }
 _SIGNED = ("|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8")  # what int64 may be packed as, best first
 _UNSIGNED = ("|u1", "<u2", "<u4", "<u8")
