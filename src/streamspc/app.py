@@ -1,7 +1,8 @@
 """The composition root: which roles run in this process, and how they start, drain and end.
 
     start     listen (not ready yet) -> wait for Kafka -> topics are there -> control holds our configuration -> one thread a role
-    run       until SIGTERM or SIGINT, until a role meets a Fatal error, or (`--until-end`) until all have finished
+    run       until SIGTERM or SIGINT, until a role meets a Fatal error, or (`--until-end`) until all have finished. A loop that
+              hangs ends the process at once (exit code 6): its work waits for another process, not for a repair
     drain     every loop ends after the turn it is in; clients close; the whole of it within `drain` seconds
 
 Roles share nothing but Kafka. In one process each has a thread and clients of its own; `--roles` splits them over processes.
@@ -25,7 +26,7 @@ from streamspc.model import View
 from streamspc.roles.chart import ChartRole
 from streamspc.roles.control import ensure
 from streamspc.roles.gate import GateRole
-from streamspc.roles.loop import Loop, Role
+from streamspc.roles.loop import Loop, Role, watch
 from streamspc.roles.notify import NotifyRole
 from streamspc.roles.observe import ObserveRole
 from streamspc.serve.answers import Answers
@@ -120,6 +121,7 @@ class App:
         log.info("started", roles=[role.name for role in roles], config=self.semantics.hash())
         for loop in self._loops:
             loop.start()
+        threading.Thread(target=watch, args=(self._loops, self.stopping), name="watch", daemon=True).start()
 
     def _wait(self) -> None:
         """Wait for a signal, a failure, or the end of all roles."""

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     SEGMENT_LIMIT = "segment_limit"
     BEFORE_VERDICTS = "before_verdicts"
     UNFORWARDABLE = "unforwardable"
+    RETENTION_GAP = "retention_gap"
 
 
 class StreamspcError(Exception):

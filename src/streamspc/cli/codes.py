@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     FATAL = 4
     DRAIN = 5
+    STUCK = 6
 
 
 MEANINGS = {
@@ -23,5 +24,6 @@ MEANINGS = {
     ExitCode.UNREACHABLE: "Kafka cannot be reached, or does not answer",
     ExitCode.FATAL: "nothing that this process can do will help; the message says the cure",
     ExitCode.DRAIN: "the drain took longer than its deadline: what was open is aborted, and repeated by the next process",
+    ExitCode.STUCK: "a role hung for more than half a transaction time-out: the process ended itself, so that another one takes over",
 }
 EPILOG = "exit codes:\n" + "\n".join(f"  {code:d}  {meaning}" for code, meaning in MEANINGS.items())

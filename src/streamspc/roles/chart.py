@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from streamspc import wire
-from streamspc.errors import Fatal
+from streamspc.errors import Fatal, StreamspcError
 from streamspc.flow import Outputs, State, fold
 from streamspc.kafka_io.port import Committed, Place, Send
 from streamspc.kafka_io.topics import names
@@ -23,6 +23,7 @@ from streamspc.roles.clients import close_all, transactional_id
 from streamspc.roles.control import read_to_end
 from streamspc.roles.meters import Meters
 from streamspc.roles.panel import Panel
+from streamspc.roles.pulse import LONG, Pulse, commit_deadline, longest_step
 from streamspc.state import restore, save
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class ChartRole:
         self.name = "chart"
         self.config = self.semantics.hash()
         self.panel = Panel(self.semantics)
+        self.pulse = Pulse(longest_step(self.local))
 
     @property
     def view(self) -> View:
@@ -75,7 +77,8 @@ class ChartRole:
 
     def connect(self) -> None:
         """New clients; partitions come with the first poll."""
-        self.owned.clear()
+        self.owned.clear()  # an error may have left a fold half done: all is restored
+        self.meters.assigned = False
         self.generation = -1
         group = f"{self.semantics.app}.chart"
         self.producer: Producer = self.kafka.producer(transactional_id(group, self.local))
@@ -105,11 +108,12 @@ class ChartRole:
         for place in {*snapshots, *(Place(batch.topic, batch.partition) for batch in batches)}:
             offsets[place] = Committed(max(self.owned[place].offset, self.owned[place].silent_until), "")
         if offsets:
+            self.pulse.beat()
             with self.meters.transaction():
-                self.producer.transact(sends, offsets, self.consumer, token, self.local.transaction_timeout)
-        self._forget(snapshots)
+                self.producer.transact(sends, offsets, self.consumer, token, commit_deadline(self.local))
         for partition, out in shown:
             self.panel.show(partition, self.owned[Place(self.topics.tallies, partition)].state, out, self.meters)
+        self._forget(snapshots)
         return self.until_end and bool(self.owned) and all(owned.state.ended() for owned in self.owned.values())
 
     def _fold(self, place: Place, batch: Batch) -> Outputs:
@@ -123,6 +127,7 @@ class ChartRole:
                 raise Fatal(
                     f"{place.topic}-{place.partition}@{offset}: block of configuration {block.config}, this process has {self.config}"
                 )
+            self.pulse.beat()
             out = fold(owned.state, block)
             if offset >= owned.silent_until:
                 total.points.extend(out.points)
@@ -158,21 +163,35 @@ class ChartRole:
         return due
 
     def _forget(self, snapshots: list[Place]) -> None:
-        """Delete the blocks that the snapshots just committed stand for."""
+        """Delete the blocks that the snapshots just committed stand for. Where that fails, the next snapshot's turn deletes them too."""
         if snapshots:
-            self.admin.delete_before({place: self.owned[place].offset for place in snapshots})
+            self.pulse.beat(LONG)
+            try:
+                self.admin.delete_before({place: self.owned[place].offset for place in snapshots})
+            except StreamspcError as error:
+                log.warning("tallies that snapshots stand for were not deleted", topic=self.topics.tallies, error=str(error))
 
     def _take_over(self) -> None:
-        """Restore every assigned partition: committed offset first, then snapshot, then the log between with outputs off."""
+        """Restore every assigned partition: committed offset first, then snapshot, then the log between with outputs off.
+
+        A partition that was ours before keeps its state: a fold over the log up to its offset is right whoever answered since.
+        """
+        self.pulse.beat(LONG)
         self.generation = self.consumer.generation()
         places = sorted(self.consumer.assignment())
-        bounds = self.consumer.bounds(places)
         committed = self.consumer.committed(places)
-        self.owned = {}
+        bounds = self.consumer.bounds(places)
+        before, self.owned = self.owned, {}
         for place in places:
             first = bounds[place][0]
             answered = committed[place]
-            self.owned[place] = owned = self._restore(place, answered.offset if answered else first)
+            silent_until = answered.offset if answered else first
+            kept = before.get(place)
+            if kept is not None and first <= kept.offset <= silent_until:
+                kept.silent_until, owned = silent_until, kept
+            else:
+                owned = self._restore(place, silent_until)
+            self.owned[place] = owned
             if owned.offset < first:
                 raise Fatal(
                     f"{place.topic}-{place.partition} begins at offset {first}, the state needs it from {owned.offset} on: the log was"
@@ -187,11 +206,11 @@ class ChartRole:
         reader = self.kafka.read([snapshots])
         records: dict[bytes, bytes] = {}
         try:
-            for batch in read_to_end(reader, [snapshots], RESTORE):
+            for batch in read_to_end(reader, [snapshots], RESTORE, self.pulse):
                 records.update((key or b"", value or b"") for key, value in zip(batch.keys, batch.values, strict=True))
         finally:
             reader.close()
         found = restore(self.semantics, place.partition, records)
-        state, offset = found if found else (State.begin(self.semantics, place.partition), 0)
+        state, offset = found or (State.begin(self.semantics, place.partition), 0)
         log.info("restored", partition=place.partition, snapshot_offset=offset, committed_offset=silent_until)
         return Owned(state, offset, silent_until, self.clock(), offset)

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from streamspc.model import Batch
+import structlog
+
+from streamspc.bucket import watermark as marks
+from streamspc.errors import Fatal
+from streamspc.model import NEVER, Batch
 
 if TYPE_CHECKING:
+    from streamspc.kafka_io.port import Consumer, Place
     from streamspc.model import KafkaLocal
+
+log = structlog.get_logger()
+
+
+class Start(NamedTuple):
+    """Where a role begins in a source partition."""
+
+    offset: int
+    watermark: int  # NEVER at the first start
+    committed: bool
+    lost: int  # offsets that the topic's retention has deleted before they were read
 
 
 def transactional_id(group: str, local: KafkaLocal) -> str:
@@ -25,6 +41,33 @@ def close_all(role: object, *clients: str) -> None:
             with contextlib.suppress(Exception):
                 client.close()
             setattr(role, attribute, None)
+
+
+def starts(consumer: Consumer, stream: str, config: str) -> dict[Place, Start]:
+    """Begin every assigned source partition at its committed offset, with the watermark that was committed with it.
+
+    Raises Fatal, with the cure, for metadata that is not this stream's, and where the partition is shorter than what was committed.
+    """
+    found = {}
+    places = sorted(consumer.assignment())
+    committed = consumer.committed(places)  # before the bounds: another owner may have been at work until just now
+    for place, (first, end) in consumer.bounds(places).items():
+        known = committed[place]
+        if known is None:
+            found[place] = Start(first, NEVER, committed=False, lost=0)
+        elif known.offset > end:
+            raise Fatal(
+                f"{place.topic}-{place.partition} ends at offset {end}, but offset {known.offset} was committed: the topic was made anew, "
+                "or has lost records. Start again under another `app` name"
+            )
+        else:
+            watermark = marks.decode(known.metadata, stream, config)
+            found[place] = Start(max(first, known.offset), watermark, committed=True, lost=max(0, first - known.offset))
+        if found[place].lost:
+            log.error("records were deleted before they were read", topic=place.topic, partition=place.partition, offsets=found[place].lost)
+        consumer.seek(place, found[place].offset)
+    consumer.resume(places)
+    return found
 
 
 def head(batch: Batch, keep: int) -> Batch:

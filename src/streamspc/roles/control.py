@@ -11,6 +11,7 @@ from streamspc.errors import Fatal, Fenced, Transient
 from streamspc.kafka_io.port import Place, Send
 from streamspc.kafka_io.topics import names
 from streamspc.model import Configured, Semantics
+from streamspc.roles.pulse import LONG, Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,16 +22,18 @@ if TYPE_CHECKING:
 DEADLINE = 30.0  # seconds for the first entry, and for reading the log
 
 
-def read_to_end(consumer: Consumer, places: list[Place], deadline: float) -> Iterator[Batch]:
-    """Batches of these partitions from the consumer's positions up to the stable end that they have now.
+def read_to_end(consumer: Consumer, places: list[Place], deadline: float, pulse: Pulse | None = None) -> Iterator[Batch]:
+    """Batches of these partitions from the consumer's positions up to the stable end that they have now. Beats `pulse` on the way.
 
     Raises Transient when the end is not reached in `deadline` seconds without progress.
     """
+    pulse = pulse or Pulse()
     ends = {place: end for place, (_, end) in consumer.bounds(places).items()}
     until = time.monotonic() + deadline
     while any(consumer.position(place) < ends[place] for place in places):
         if time.monotonic() > until:
-            raise Transient(f"cannot read {sorted({place.topic for place in places})} to the end")
+            raise Transient(f"cannot read {', '.join(sorted({place.topic for place in places}))} to the end")
+        pulse.beat(LONG)
         for batch in consumer.poll(0.2, 10_000):
             until = time.monotonic() + deadline
             yield batch

@@ -25,7 +25,7 @@ class Ends(Protocol):
 
 @dataclass(slots=True)
 class AtStart:
-    """The stable end offsets when first asked: what is there at start is the whole log."""
+    """The stable end offsets when first asked: what is there at start is the whole log. Threads may share it: all get the same."""
 
     known: dict[str, dict[Place, int]] = field(default_factory=dict)
 
@@ -33,7 +33,7 @@ class AtStart:
         """End offsets by partition."""
         if topic not in self.known:
             places = [Place(topic, partition) for partition in range(consumer.partitions(topic))]
-            self.known[topic] = {place: end for place, (_, end) in consumer.bounds(places).items()}
+            self.known.setdefault(topic, {place: end for place, (_, end) in consumer.bounds(places).items()})
         return self.known[topic]
 
 
@@ -42,9 +42,12 @@ class FromFile:
     """End offsets from a file `{"topic": [end of partition 0, ...]}` that appears (by rename) when the producer has finished."""
 
     path: Path
+    known: dict[str, dict[Place, int]] = field(default_factory=dict)
 
     def of(self, topic: str, consumer: Consumer) -> dict[Place, int] | None:
         """End offsets by partition, None until the file is there. Raises Fatal when it does not fit the topic."""
+        if topic in self.known:
+            return self.known[topic]
         if not self.path.exists():
             return None
         try:
@@ -53,4 +56,4 @@ class FromFile:
             raise Fatal(f'{self.path}: expected {{"{topic}": [end offset of each partition]}}, found {error}') from None
         if len(ends) != consumer.partitions(topic):
             raise Fatal(f"{self.path}: {len(ends)} end offsets for {topic}, which has {consumer.partitions(topic)} partitions")
-        return {Place(topic, partition): end for partition, end in enumerate(ends)}
+        return self.known.setdefault(topic, {Place(topic, partition): end for partition, end in enumerate(ends)})

@@ -6,6 +6,7 @@ It reads each source partition up to the last judged window and no further: Kafk
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,20 +16,22 @@ import numpy as np
 from streamspc.bucket import watermark as marks
 from streamspc.decide.book import Book
 from streamspc.effect.quarantine import marked, quarantined
+from streamspc.errors import BadRecord, Fatal, Reason
 from streamspc.flow import ready, route
 from streamspc.kafka_io.port import Committed, Place, Send
 from streamspc.kafka_io.topics import names
 from streamspc.model import NEVER, Judged, Rejection, VerdictRecord, View
-from streamspc.roles.clients import close_all, head, transactional_id
+from streamspc.roles.clients import close_all, starts, transactional_id
 from streamspc.roles.control import read_to_end
 from streamspc.roles.meters import Meters
 from streamspc.roles.observe import up_to
+from streamspc.roles.pulse import LONG, Pulse, commit_deadline, longest_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamspc.kafka_io.port import Consumer, Kafka, Producer
-    from streamspc.model import Batch, Bools, Headers, Ints, KafkaLocal, Routed, Semantics
+    from streamspc.model import Batch, Headers, Ints, KafkaLocal, Routed, Semantics
     from streamspc.roles.ends import Ends
 
 BUSY, QUIET = 0.02, 0.5  # seconds to wait for records: while some partition can be read, while all of them wait for verdicts
@@ -54,7 +57,7 @@ class GateRole:
     local: KafkaLocal
     ends: Ends | None = None
     clock: Callable[[], float] = time.monotonic
-    sources: dict[Place, Source] = field(default_factory=dict)
+    sources: dict[Place, Source] = field(default_factory=dict)  # replaced, never changed: a scrape may be reading it
     meters: Meters = field(default_factory=lambda: Meters("gate"))
 
     def __post_init__(self) -> None:
@@ -65,6 +68,7 @@ class GateRole:
         self.group = f"{self.semantics.app}.{self.stream_name}.gate"
         self.verdicts = [Place(names(self.semantics.app).verdicts, i) for i in range(self.semantics.chart_partitions)]
         self.book = Book(self.spec, self.semantics.chart_partitions)
+        self.pulse = Pulse(longest_step(self.local))
 
     @property
     def view(self) -> View:
@@ -78,12 +82,13 @@ class GateRole:
 
     def connect(self) -> None:
         """New clients; all verdicts are read before the first record is routed."""
-        self.sources.clear()
+        self.sources = {}
+        self.meters.assigned = False
         self.generation = -1
         self.book = Book(self.spec, self.semantics.chart_partitions)
         self.producer: Producer = self.kafka.producer(transactional_id(self.group, self.local))
         self.reader: Consumer = self.kafka.read(self.verdicts)
-        for batch in read_to_end(self.reader, self.verdicts, CATCH_UP):
+        for batch in read_to_end(self.reader, self.verdicts, CATCH_UP, self.pulse):
             self._take(batch)
         self.consumer: Consumer = self.kafka.subscribe(self.group, [self.spec.topic], self.local.instance)
 
@@ -93,11 +98,11 @@ class GateRole:
 
     def turn(self) -> bool:
         """New verdicts, then what they let through, in one transaction."""
-        every_one_waits = bool(self.sources) and all(source.waits_for != NEVER for source in self.sources.values())
-        for batch in self.reader.poll(QUIET if every_one_waits else 0.0, 10_000):
+        waiting = {source.waits_for != NEVER for source in self.sources.values()}
+        for batch in self.reader.poll(QUIET if waiting == {True} else 0.0, 10_000):
             self._take(batch)
         self._resume()
-        batches = self.consumer.poll(BUSY if every_one_waits else QUIET, self.local.batch_records)
+        batches = self.consumer.poll(BUSY if True in waiting else QUIET, self.local.batch_records)
         token = self.consumer.group_token() if self.consumer.assignment() else None
         if self.generation != self.consumer.generation():
             self._take_over()
@@ -105,19 +110,23 @@ class GateRole:
         ends = self.ends.of(self.spec.topic, self.consumer) if self.ends else None
         sends: list[Send] = []
         offsets: dict[Place, Committed] = {}
+        done: list[Routed] = []
         for batch in batches:
             place = Place(batch.topic, batch.partition)
             kept = up_to(batch, ends[place]) if ends else batch
             if kept is None:
                 continue
+            self.pulse.beat()
             routed = route(self.stream, kept, self.sources[place].watermark, self.book)
             if routed.ready:
                 sends += self._sends(kept, routed)
                 offsets[place] = self._done(place, kept, routed)
+                done.append(routed)
             self._wait(place, kept, routed)
         if offsets:
-            with self.meters.transaction():
-                self.producer.transact(sends, offsets, self.consumer, token, self.local.transaction_timeout)
+            self._commit(sends, offsets, token)
+            for routed in done:
+                self._count(routed)
         return bool(self.sources) and ends is not None and all(self._read_up_to(place, ends[place]) for place in self.sources)
 
     def _sends(self, batch: Batch, routed: Routed) -> list[Send]:
@@ -130,13 +139,20 @@ class GateRole:
         if self.spec.quarantine_topic is not None:
             rows = np.flatnonzero(bad)
             sends.append(self._send(self.spec.quarantine_topic, batch, rows, quarantined(self.spec, batch, rows, routed)))
-        self._count(routed, bad)
         return [send for send in sends if send.values]
 
     def _send(self, topic: str, batch: Batch, rows: Ints, headers: list[Headers] | None) -> Send:
         pick = rows.tolist()
         keys, values = [batch.keys[i] for i in pick], [batch.values[i] for i in pick]
         return Send(Place(topic, batch.partition), keys, values, headers, batch.timestamps[rows].tolist())
+
+    def _commit(self, sends: list[Send], offsets: dict[Place, Committed], token: object) -> None:
+        self.pulse.beat()
+        try:
+            with self.meters.transaction():
+                self.producer.transact(sends, offsets, self.consumer, token, commit_deadline(self.local))
+        except BadRecord as error:
+            raise Fatal(f"{self.name} cannot forward a record, and will not lose it: {error}. Raise that limit") from error
 
     def _done(self, place: Place, batch: Batch, routed: Routed) -> Committed:
         """The committed offset after the ready part, with the watermark that the next owner begins with."""
@@ -159,37 +175,35 @@ class GateRole:
                 self.consumer.resume([place])
 
     def _take(self, batch: Batch) -> None:
-        for value in batch.values:
-            record = msgspec.json.decode(value or b"", type=VerdictRecord)
-            if isinstance(record, Rejection | Judged) and record.stream == self.stream_name:
+        for key, value in zip(batch.keys, batch.values, strict=True):
+            record = msgspec.json.decode(value or b"", type=VerdictRecord) if key == self.stream_name.encode() else None
+            if isinstance(record, Rejection | Judged):
                 self.book.take(batch.partition, record)
 
     def _take_over(self) -> None:
         """Begin every assigned partition at its committed offset, with the watermark that was committed with it."""
+        self.pulse.beat(LONG)
         self.generation = self.consumer.generation()
-        places = sorted(self.consumer.assignment())
-        bounds = self.consumer.bounds(places)
-        self.sources = {}
-        for place, committed in self.consumer.committed(places).items():
-            if committed is None:
-                self.sources[place] = Source(NEVER, bounds[place][0])
-            else:
-                self.sources[place] = Source(marks.decode(committed.metadata, self.stream_name, self.config), committed.offset)
-            self.consumer.seek(place, self.sources[place].offset)
-        self.consumer.resume(places)
+        found = starts(self.consumer, self.stream_name, self.config)
+        for start in found.values():
+            if start.lost:
+                self.meters.count("spc_records_refused_total", (self.stream_name, "gate", Reason.RETENTION_GAP.value), start.lost)
+        self.sources = {place: Source(start.watermark, start.offset) for place, start in found.items()}
         self.meters.assigned = True
 
     def _read_up_to(self, place: Place, end: int) -> bool:
         source = self.sources[place]
         return source.waits_for == NEVER and max(source.offset, self.consumer.position(place)) >= end
 
-    def _count(self, routed: Routed, bad: Bools) -> None:
-        stream, n = self.stream_name, len(bad)
-        self.meters.count("spc_records_total", (stream, "gate", "read"), n)
-        self.meters.count("spc_records_total", (stream, "gate", "quarantine"), int(bad.sum()))
-        self.meters.count("spc_records_total", (stream, "gate", "clean"), int(n - bad.sum()))
-        for index, (reason, _) in enumerate(routed.refusals):
-            if times := int((routed.refused == index).sum()):
-                self.meters.count("spc_records_refused_total", (stream, "gate", reason.value), times)
-        if late := int(routed.late.sum()):
-            self.meters.count("spc_records_refused_total", (stream, "gate", "late"), late)
+    def _count(self, routed: Routed) -> None:
+        stream, n = self.stream_name, routed.ready
+        bad = int(((routed.rejected >= 0) | (routed.refused >= 0)).sum())
+        routes = {"read": n, "quarantine": bad if self.spec.quarantine_topic else 0, "clean": n - bad if self.spec.clean_topic else 0}
+        for way, records in routes.items():
+            self.meters.count("spc_records_total", (stream, "gate", way), records)
+        refused = Counter(routed.refusals[code][0].value for code in routed.refused[routed.refused >= 0].tolist())
+        refused[Reason.BEFORE_VERDICTS.value] = routed.old  # whether the policy accepts or refuses them
+        refused[Reason.LATE.value] = int(routed.late.sum())
+        for reason, records in refused.items():
+            if records:
+                self.meters.count("spc_records_refused_total", (stream, "gate", reason), records)

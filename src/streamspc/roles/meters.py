@@ -49,7 +49,7 @@ class Meters:
     def view(self, name: str, **gauges: Rows) -> View:
         """All counters and these gauges. Ready once partitions were assigned and restored."""
         counted: dict[str, list[tuple[tuple[str, ...], float]]] = {}
-        for (family, labels), value in self.counts.items():
+        for (family, labels), value in dict(self.counts).items():  # a copy, made in one step: the role goes on counting meanwhile
             counted.setdefault(family, []).append((labels, value))
         rows: dict[str, Rows] = {**counted, **gauges}
         if self.committed_at:

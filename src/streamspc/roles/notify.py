@@ -23,6 +23,7 @@ from streamspc.model import Signal, View
 from streamspc.roles.clients import close_all
 from streamspc.roles.control import read_to_end
 from streamspc.roles.meters import Meters
+from streamspc.roles.pulse import LONG, Pulse, commit_deadline, longest_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -71,6 +72,7 @@ class NotifyRole:
         self.name = f"notify.{self.receiver.name}"
         self.group = f"{self.semantics.app}.{self.name}"
         self.policy = Policy(self.receiver.max_age, self.receiver.max_attempts_interval)
+        self.pulse = Pulse(longest_step(self.local))
         topics = names(self.semantics.app)
         self.signals, self.records = Place(topics.signals, 0), Place(topics.outbox, 0)
         self.logs = frozenset(spec.name for spec in self.semantics.streams if spec.clock == "log")
@@ -144,6 +146,7 @@ class NotifyRole:
             intent = self.outbox.next(now)
             if intent is None or now >= until or not self._owns():
                 break
+            self.pulse.beat(self.receiver.timeout)
             outcome = self._attempt(intent)
             if isinstance(outcome, Retry):
                 rest = backoff(self.policy, self.outbox.failures, self.times.chance())
@@ -175,8 +178,9 @@ class NotifyRole:
         offsets = {self.signals: Committed(self.consumer.position(self.signals), "")}
         if self.producer is None:
             raise Fenced(f"{self.name}: no producer without the signals partition")
+        self.pulse.beat()
         with self.meters.transaction():
-            self.producer.transact(sends, offsets, self.consumer, token, self.local.transaction_timeout)
+            self.producer.transact(sends, offsets, self.consumer, token, commit_deadline(self.local))
         for intent in changed:
             if intent.state != "due":
                 self._count(intent.state, 1)
@@ -187,6 +191,7 @@ class NotifyRole:
 
     def _take_over(self) -> None:
         """After each assignment: fence the owner before, read the outbox to its end, and go on from the committed offset."""
+        self.pulse.beat(LONG)
         self.generation = self.consumer.generation()
         close_all(self, "producer")
         self.owner = self.signals in self.consumer.assignment()
@@ -228,7 +233,7 @@ class NotifyRole:
     def _log(self, place: Place) -> Iterable[Batch]:
         reader = self.kafka.read([place])
         try:
-            yield from read_to_end(reader, [place], RESTORE)
+            yield from read_to_end(reader, [place], RESTORE, self.pulse)
         finally:
             reader.close()
 

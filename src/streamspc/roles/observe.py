@@ -6,7 +6,7 @@ What a restart needs, the watermark of each partition, is in the metadata of the
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,21 +16,26 @@ from streamspc import wire
 from streamspc.bucket import watermark as marks
 from streamspc.bucket.merge import merge, scatter
 from streamspc.bucket.tally import empty
+from streamspc.errors import Fatal, Reason
 from streamspc.flow import ready, tally
 from streamspc.kafka_io.port import Committed, Place, Send
 from streamspc.kafka_io.topics import names
-from streamspc.model import END, NEVER, Batch, Block, Judged, Progress, VerdictRecord, View
-from streamspc.roles.clients import close_all, head, transactional_id
+from streamspc.model import END, NEVER, SHARDS, Batch, Block, Judged, Progress, VerdictRecord, View
+from streamspc.roles.clients import close_all, head, starts, transactional_id
+from streamspc.roles.control import read_to_end
 from streamspc.roles.meters import Meters
+from streamspc.roles.pulse import LONG, Pulse, commit_deadline, longest_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from streamspc.kafka_io.port import Consumer, Kafka, Producer
     from streamspc.model import KafkaLocal, Semantics, TallyTable
     from streamspc.roles.ends import Ends
 
-POLL = 1.0  # seconds; idleness and end offsets are looked at this often when no record comes
+BUSY, POLL = 0.1, 1.0  # seconds to wait for records: while some partition is held back, and else
+CATCH_UP = 60.0  # seconds without progress before reading the verdicts is given up
+BLOCK_BYTES = 6_000_000  # a larger block is split: one record of the tallies topic may have 8 MiB
 
 
 @dataclass(slots=True)
@@ -41,8 +46,7 @@ class Source:
     offset: int
     reported: bool  # has chart heard of this partition
     first_seen: int = NEVER  # first watermark in this life: bounds the run ahead before anything was judged
-    quiet_since: float | None = None
-    idle_told_us: int | None = None
+    quiet_since: float | None = None  # since when, or since the last report, nothing was left to read
     paused: bool = False
 
 
@@ -57,7 +61,7 @@ class ObserveRole:
     ends: Ends | None = None
     clock: Callable[[], float] = time.monotonic
     meters: Meters = field(default_factory=lambda: Meters("observe"))
-    sources: dict[Place, Source] = field(default_factory=dict)
+    sources: dict[Place, Source] = field(default_factory=dict)  # replaced, never changed: a scrape may be reading it
     judged: dict[int, int] = field(default_factory=dict)  # by chart partition: judged until
 
     def __post_init__(self) -> None:
@@ -68,6 +72,7 @@ class ObserveRole:
         self.topics = names(self.semantics.app)
         self.name = f"observe.{self.stream_name}"
         self.group = f"{self.semantics.app}.{self.stream_name}.observe"
+        self.pulse = Pulse(longest_step(self.local))
 
     @property
     def view(self) -> View:
@@ -80,14 +85,17 @@ class ObserveRole:
         return self.meters.view(self.name, spc_watermark_timestamp_seconds=marks_now)
 
     def connect(self) -> None:
-        """New clients; partitions come with the first poll."""
-        self.sources.clear()
-        self.judged.clear()
+        """New clients, and how far the stream is judged; partitions come with the first poll."""
+        self.sources = {}
+        self.judged = {}
+        self.meters.assigned = False
         self.generation = -1
         self.producer: Producer = self.kafka.producer(transactional_id(self.group, self.local))
-        self.consumer: Consumer = self.kafka.subscribe(self.group, [self.spec.topic], self.local.instance)
         verdicts = [Place(self.topics.verdicts, i) for i in range(self.semantics.chart_partitions)]
         self.echo: Consumer = self.kafka.read(verdicts)
+        for batch in read_to_end(self.echo, verdicts, CATCH_UP, self.pulse):
+            self._hear(batch)
+        self.consumer: Consumer = self.kafka.subscribe(self.group, [self.spec.topic], self.local.instance)
 
     def disconnect(self) -> None:
         """Close the clients."""
@@ -95,44 +103,46 @@ class ObserveRole:
 
     def turn(self) -> bool:
         """One batch of every fetched partition to one block a chart partition, in one transaction."""
-        batches = self.consumer.poll(POLL, self.local.batch_records)
+        waiting = {source.paused for source in self.sources.values() if source.watermark != END}
+        for batch in self.echo.poll(POLL if waiting == {True} else 0.0, 10_000):
+            self._hear(batch)
+        self._hold_back()
+        batches = self.consumer.poll(BUSY if True in waiting else POLL, self.local.batch_records)
         token = self.consumer.group_token() if self.consumer.assignment() else None
         if self.generation != self.consumer.generation():
             self._take_over()
             return False
-        self._hear_verdicts()
-        ends = self.ends.of(self.spec.topic, self.consumer) if self.ends else {}
-        tables, progress = [], {}
+        ends = (self.ends.of(self.spec.topic, self.consumer) if self.ends else None) or {}
+        tables, progress, kept = [], {}, []
         for batch in batches:
             place = Place(batch.topic, batch.partition)
-            kept = up_to(batch, ends[place]) if ends else batch
-            if kept is None:
-                continue
-            table, told = tally(self.stream, kept, self.sources[place].watermark)
-            tables.append(table)
-            progress[place] = told
-            self._count(kept, told)
-        self._report(progress, ends or {})
+            wanted = up_to(batch, ends[place]) if ends else batch
+            if wanted is not None:
+                self.pulse.beat()
+                table, progress[place] = tally(self.stream, wanted, self.sources[place].watermark)
+                tables.append(table)
+                kept.append(wanted)
+        self._report(progress, ends)
         if progress:
+            self.pulse.beat()
             self._commit(merge([self.nothing, *tables]), progress, token)
-        self._hold_back()
+            self._count(kept, progress)
         return bool(ends) and all(source.watermark == END for source in self.sources.values()) and bool(self.sources)
 
     def _take_over(self) -> None:
         """Begin every assigned partition at its committed offset, with the watermark that was committed with it."""
+        self.pulse.beat(LONG)
         self.generation = self.consumer.generation()
-        places = sorted(self.consumer.assignment())
-        bounds = self.consumer.bounds(places)
-        self.sources = {}
-        for place, committed in self.consumer.committed(places).items():
-            if committed is None:
-                source = Source(NEVER, bounds[place][0], reported=False)
-            else:
-                mark = marks.decode(committed.metadata, self.stream_name, self.config)
-                source = Source(mark, committed.offset, reported=True)
-            self.sources[place] = source
-            self.consumer.seek(place, source.offset)
-        self.consumer.resume(places)
+        found = starts(self.consumer, self.stream_name, self.config)
+        for place, start in found.items():
+            if start.watermark == END and self.ends is None:
+                raise Fatal(
+                    f"stream {self.stream_name}: `run --until-end` has promised the end of {place.topic}-{place.partition}, so that every "
+                    "later record would be late. Start the daemon under another `app` name; it reads the history too"
+                )
+            if start.lost:
+                self.meters.count("spc_records_refused_total", (self.stream_name, "observe", Reason.RETENTION_GAP.value), start.lost)
+        self.sources = {place: Source(start.watermark, start.offset, start.committed) for place, start in found.items()}
         self.meters.assigned = True
 
     def _report(self, progress: dict[Place, Progress], ends: dict[Place, int]) -> None:
@@ -144,70 +154,91 @@ class ObserveRole:
                 told = msgspec.structs.replace(told or Progress(place.partition, offset, offset, END), watermark=END, next=ends[place])
             elif told is None and not source.reported:
                 told = Progress(place.partition, offset, offset, source.watermark)
-            elif told is None and self.spec.clock == "live" and (idle := self._idle(place, source)) is not None:
+            elif told is None and (idle := self._idle(place, source)) is not None:
                 told = Progress(place.partition, offset, offset, source.watermark, idle)
             if told is not None:
                 progress[place] = told
             if told is not None and told.idle_us is None:
-                source.quiet_since = source.idle_told_us = None
+                source.quiet_since = None
 
     def _idle(self, place: Place, source: Source) -> int | None:
-        """Microseconds of idleness to report now: the partition could be fetched all that time, and nothing was left to read."""
+        """Microseconds of idleness to report now: the partition could be fetched all that time, and nothing was left to read.
+
+        With the end promised (`--until-end`) it is a history that is read: nothing in it is idle.
+        """
+        if self.spec.clock == "log" or self.ends is not None:
+            return None
         if source.paused or not self.consumer.at_end(place):
             source.quiet_since = None
             return None
         now = self.clock()
         source.quiet_since = now if source.quiet_since is None else source.quiet_since
         idle = int((now - source.quiet_since) * 1e6)
-        if idle < self.spec.idle_after_us + (source.idle_told_us or 0):
+        if idle < self.spec.idle_after_us:
             return None
-        source.idle_told_us = idle
+        source.quiet_since = now
         return idle
 
     def _commit(self, table: TallyTable, progress: dict[Place, Progress], token: object) -> None:
         told = tuple(progress[place] for place in sorted(progress))
         sends = []
         tables = scatter(table, self.stream_name, self.semantics.chart_partitions)
-        count = self.consumer.partitions(self.spec.topic)
         for chart_partition, part in enumerate(tables):
-            block = Block(self.stream_name, self.config, count, told, part)
-            sends.append(Send(Place(self.topics.tallies, chart_partition), [b"block"], [wire.encode_block(block)]))
+            blocks = list(self._blocks(part, chart_partition, told))
+            sends.append(Send(Place(self.topics.tallies, chart_partition), [b"block"] * len(blocks), blocks))
         offsets = {
             place: Committed(report.next, marks.encode(self.stream_name, self.config, report.watermark))
             for place, report in progress.items()
         }
         with self.meters.transaction():
-            self.producer.transact(sends, offsets, self.consumer, token, self.local.transaction_timeout)
+            self.producer.transact(sends, offsets, self.consumer, token, commit_deadline(self.local))
         for place, report in progress.items():
             source = self.sources[place]
             source.watermark, source.offset, source.reported = report.watermark, report.next, True
             if source.first_seen == NEVER:
                 source.first_seen = report.watermark
 
-    def _hear_verdicts(self) -> None:
+    def _blocks(self, table: TallyTable, chart_partition: int, told: tuple[Progress, ...], parts: int = 1) -> Iterator[bytes]:
+        """One block, or where that were too large several, by shard; only the last one says how far the partitions were read."""
+        count = self.consumer.partitions(self.spec.topic)
+        whole = wire.encode_block(Block(self.stream_name, self.config, count, told, table))
+        charts = self.semantics.chart_partitions
+        if len(whole) <= BLOCK_BYTES or parts * charts >= SHARDS:
+            yield whole
+            return
+        halves = scatter(table, self.stream_name, 2 * parts * charts)[chart_partition :: parts * charts]
+        yield from self._blocks(replace(halves[0], sources=self.nothing.sources), chart_partition, (), 2 * parts)
+        yield from self._blocks(halves[1], chart_partition + parts * charts, told, 2 * parts)
+
+    def _hear(self, batch: Batch) -> None:
         """The frontier comes back with the verdicts: it bounds how far any partition may run ahead."""
-        for batch in self.echo.poll(0.0, 10_000):
-            for value in batch.values:
-                record = msgspec.json.decode(value or b"", type=VerdictRecord)
-                if isinstance(record, Judged) and record.stream == self.stream_name:
-                    self.judged[batch.partition] = max(record.until, self.judged.get(batch.partition, NEVER))
+        for key, value in zip(batch.keys, batch.values, strict=True):
+            record = msgspec.json.decode(value or b"", type=VerdictRecord) if key == self.stream_name.encode() else None
+            if isinstance(record, Judged):
+                self.judged[batch.partition] = max(record.until, self.judged.get(batch.partition, NEVER))
 
     def _hold_back(self) -> None:
-        """Pause what is more than `max_open_windows` beyond the frontier, resume what is not."""
+        """Pause what is more than `max_open_windows` beyond what is judged, resume what is not.
+
+        It never waits for itself: a partition is held back only beyond the end of a window that its own watermark lets close.
+        """
         everyone = len(self.judged) == self.semantics.chart_partitions
         judged = min(self.judged.values()) if everyone else NEVER
         ahead = self.spec.lateness_us + (self.spec.max_open_windows + 1) * self.spec.window_us
+        if judged == NEVER:
+            ahead += self.spec.disorder_us  # the first window is that of a record, not that of a watermark
         for place, source in self.sources.items():
-            base = max(judged, source.first_seen) if judged == NEVER else judged
+            base = source.first_seen if judged == NEVER else judged
             pause = source.watermark != END and base != NEVER and source.watermark > min(END - ahead, base) + ahead
             if pause != source.paused:
                 (self.consumer.pause if pause else self.consumer.resume)([place])
                 source.paused = pause
 
-    def _count(self, batch: Batch, told: Progress) -> None:
-        self.meters.count("spc_records_total", (self.stream_name, "observe", "read"), len(batch))
-        for reason, n in told.refused.items():
-            self.meters.count("spc_records_refused_total", (self.stream_name, "observe", reason), n)
+    def _count(self, batches: list[Batch], progress: dict[Place, Progress]) -> None:
+        self.meters.count("spc_records_total", (self.stream_name, "observe", "read"), sum(map(len, batches)))
+        for told in progress.values():
+            for reason, n in told.refused.items():
+                self.meters.count("spc_records_refused_total", (self.stream_name, "observe", reason), n)
 
 
 def up_to(batch: Batch, end: int) -> Batch | None:

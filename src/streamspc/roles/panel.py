@@ -53,7 +53,7 @@ class Panel:
             elif state.streams[verdict.stream].has_whole:
                 meters.count("spc_windows_total", (verdict.stream,))
                 meters.count("spc_records_unjudged_total", (verdict.stream,), verdict.unjudged)
-        self._gauges |= {(partition, name): _gauges(state, name) for name in state.streams}
+        self._gauges = {**self._gauges, **{(partition, name): _gauges(state, name) for name in state.streams}}
 
     def families(self) -> dict[str, list[Row]]:
         """Rows of every family, series that have no number left out."""
