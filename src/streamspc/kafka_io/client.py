@@ -8,7 +8,9 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from streamspc.kafka_io.admin import PythonAdmin
 from streamspc.kafka_io.consumer import PythonConsumer
+from streamspc.kafka_io.oauth import TokenFile
 from streamspc.kafka_io.producer import PythonProducer
+from streamspc.kafka_io.quiet import quiet
 from streamspc.kafka_io.steps import At, nowhere
 from streamspc.model import Secret
 
@@ -30,6 +32,10 @@ class KafkaPython:
         self._local = local
         self._at = at
         self._common = {key: it.reveal() if isinstance(it, Secret) else it for key, it in local.options.items()}
+        token_file = self._common.pop("sasl_oauth_token_file", None)
+        if token_file is not None:
+            self._common["sasl_oauth_token_provider"] = TokenFile(token_file)
+        quiet()
 
     def subscribe(self, group: str, topics: Sequence[str], instance: str | None = None) -> PythonConsumer:
         """A member of a group; with `instance`, or else the configured one, a static member. Raises Transient, Fatal."""

@@ -41,12 +41,19 @@ class PartitionRecords(library.Fetcher.PartitionRecords):  # type: ignore[misc] 
         return super()._unpack_records(tp, BoundedRecords(records._buffer, self.bound), key_deserializer, value_deserializer)  # noqa: SLF001
 
 
+class Spot(NamedTuple):
+    """Where reading goes on, and the leader epoch of what lies before."""
+
+    offset: int
+    leader_epoch: int
+
+
 class Run(NamedTuple):
-    """Records that were decoded together, of one leader epoch, and the offset after all that was looked at until then."""
+    """Records that were decoded together, of one leader epoch. `behind` is after all that was looked at until then."""
 
     columns: Columns
-    behind: int
     leader_epoch: int
+    behind: Spot
 
 
 class ColumnRecords(PartitionRecords):
@@ -72,16 +79,20 @@ class ColumnRecords(PartitionRecords):
             raise
         if self._run is None:
             return []
-        columns, behind, self.leader_epoch = self._run
+        columns, leader_epoch, behind = self._run
         begin, count = self._taken, len(columns.values)
         end = count if n is None else min(begin + n, count)
         if end < count:
-            self.next_fetch_offset = int(columns.offsets[end - 1]) + 1
+            self._goes_on(Spot(int(columns.offsets[end - 1]) + 1, leader_epoch))
         else:
-            self._run, self.next_fetch_offset = None, behind
+            self._run = None
+            self._goes_on(behind)
         self._taken = end
         self.records_read += end - begin
         return [columns.part(begin, end)]
+
+    def _goes_on(self, spot: Spot) -> None:
+        self.next_fetch_offset, self.leader_epoch = spot
 
     def _maybe_skip_record(self, _run: Any) -> bool:
         return False  # what lies before the fetch offset is cut off already
@@ -91,7 +102,7 @@ class ColumnRecords(PartitionRecords):
         self.bytes_read = batches.size_in_bytes()
         run: list[Framed] = []
         count = size = 0
-        behind, failure = self.fetch_offset, None
+        behind, failure = Spot(self.fetch_offset, -1), None
         try:
             while (batch := batches.next_batch()) is not None:
                 framed = self._framed(batch)
@@ -101,16 +112,16 @@ class ColumnRecords(PartitionRecords):
                         yield from self._decoded(full, behind)
                     run.append(framed)
                     count, size = count + framed.records, size + len(framed.data)
-                behind = batch.next_offset
+                behind = Spot(batch.next_offset, batch.leader_epoch)
         except Exception as error:  # noqa: BLE001 - raised below, after what comes before it
             failure = error
         yield from self._decoded(run, behind)
         if failure is not None:
             raise failure
-        self.next_fetch_offset = behind
+        self._goes_on(behind)
         self.drain()
 
-    def _decoded(self, run: list[Framed], behind: int) -> Iterator[Run]:
+    def _decoded(self, run: list[Framed], behind: Spot) -> Iterator[Run]:
         if not run:
             return
         try:
@@ -119,11 +130,11 @@ class ColumnRecords(PartitionRecords):
             if len(run) == 1:
                 raise
             for framed in run:
-                yield from self._decoded([framed], framed.next_offset)
+                yield from self._decoded([framed], Spot(framed.next_offset, framed.leader_epoch))
             return
         columns = columns.part(int(np.searchsorted(columns.offsets, self.fetch_offset)), len(columns.values))
         if columns.values:
-            yield Run(columns, behind, run[0].leader_epoch)
+            yield Run(columns, run[0].leader_epoch, behind)
 
     def _framed(self, batch: BoundedBatch) -> Framed | None:
         """The batch, or None where there is nothing to hand over. Raises CorruptRecordError, Fatal."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lz4.frame
 import snappy  # type: ignore[import-untyped]
@@ -139,7 +139,7 @@ class BoundedRecords(MemoryRecords):  # type: ignore[misc]  # the library has no
         super().__init__(data)
         self._bound = bound
 
-    def next_batch(self) -> BoundedBatch | None:
+    def next_batch(self) -> Any:
         """The next batch, or None. Raises CorruptRecordError, Fatal."""
         piece = self._next_slice
         if piece is None:
