@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from streamspc.model import Batch
 
 DEADLINE = 30.0  # seconds for the first entry, and for reading the log
+FIRST_REST, LONGEST_REST = 0.5, 8.0  # seconds: the wait of one who was fenced at the first entry is drawn from [0, rest)
 
 
 def read_to_end(consumer: Consumer, places: list[Place], deadline: float, pulse: Pulse | None = None) -> Iterator[Batch]:
@@ -58,12 +60,14 @@ def ensure(kafka: Kafka, semantics: Semantics, difference: Callable[[Semantics, 
 
     Raises Fatal when control holds another configuration: the message says what differs and the cure.
     """
-    found = configured(kafka, semantics.app)
+    found, rest = configured(kafka, semantics.app), FIRST_REST
     while found is None:
         try:
             found = _first(kafka, semantics)
-        except Fenced:
-            found = configured(kafka, semantics.app)  # another process wrote it in the same moment
+        except Fenced:  # another process begins in the same moment; in step with it, each would fence the other for ever
+            time.sleep(random.uniform(0.0, rest))  # noqa: S311 - not a secret
+            rest = min(LONGEST_REST, 2 * rest)
+            found = configured(kafka, semantics.app)
     if found.hash != semantics.hash():
         lines = "\n".join(f"  {line}" for line in difference(found.semantics, semantics))
         raise Fatal(
