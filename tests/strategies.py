@@ -179,4 +179,4 @@ def settled(verdict: Any) -> Any:
 
 def comparable(points: Any) -> Any:
     """Points as nested tuples that are equal only when every bit is."""
-    return tuple(sorted(it.items()) if isinstance(it, dict) else it for it in bits(points))
+    return tuple(tuple(sorted(it.items())) if isinstance(it, dict) else it for it in bits(points))
