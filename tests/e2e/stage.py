@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +20,7 @@ from typing import Any, NamedTuple
 import yaml
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from prometheus_client.parser import text_string_to_metric_families
 
 from e2e.oracle_windows import Record
 from e2e.orders import PARTITIONS, STREAM, Produced
@@ -213,6 +216,13 @@ class Daemon:
             self.kill()
             raise AssertionError(f"the daemon did not end within {timeout} s; {self.said()}") from None
 
+    def drain(self) -> float:
+        """End it by SIGTERM; how many seconds that took."""
+        begun = time.monotonic()
+        self.process.terminate()
+        assert self.wait() == 0, self.said()
+        return time.monotonic() - begun
+
     def said(self) -> str:
         """The end of its log."""
         return "\n".join(["its log ends with", *self.log.read_text().splitlines()[-25:]])
@@ -233,11 +243,28 @@ class Daemon:
             tick.wait(0.005)
 
 
+def scrape(address: str) -> dict[str, float]:
+    """Sums of the samples at an address, by name and by `name/role`; nothing while it does not answer."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+    except OSError:
+        return {}
+    found: dict[str, float] = defaultdict(float)
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found[sample.name] += sample.value
+            found[f"{sample.name}/{sample.labels.get('role')}"] += sample.value
+    return found
+
+
+def free_address() -> str:
+    """Where a server can listen."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{found.getsockname()[1]}"
+
+
 def command(*words: str) -> subprocess.CompletedProcess[str]:
     """Any other command of the program."""
     return subprocess.run([sys.executable, "-m", "streamspc", *words], capture_output=True, text=True, check=False, timeout=PATIENCE)
-
-
-def decoded(deliveries: list[Delivery]) -> list[dict[str, Any]]:
-    """Bodies of webhook messages."""
-    return [json.loads(delivery.body) for delivery in deliveries]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from e2e.compare import headers_of, signals_of
 from e2e.conftest import SOURCE
 from e2e.orders import HEADERS

@@ -6,10 +6,11 @@ import signal
 from collections import Counter
 
 import pytest
+from standardwebhooks.webhooks import Webhook
+
 from e2e.compare import due, transitions
 from e2e.outcome import judged, outcome, placed, said, tallies_begin
 from e2e.stage import KEY, Progress, command
-from standardwebhooks.webhooks import Webhook
 
 pytestmark = pytest.mark.kafka
 
@@ -44,7 +45,7 @@ def test_the_kills_landed_on_the_way(killed):
     app, _, shares = killed
 
     assert [daemon.process.returncode for daemon in app.started] == [-signal.SIGKILL] * 3 + [0]
-    assert all(0 < observe for observe, _ in shares)
+    assert all(observe > 0 for observe, _ in shares)
     assert all(gate < 0.95 for _, gate in shares)
     assert shares == sorted(set(shares))
     assert tallies_begin(app.file) > 0
