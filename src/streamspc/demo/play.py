@@ -69,6 +69,7 @@ def play(config: Path, *, listen: str, serve: bool, as_json: bool) -> int:
         summary = Summary(episodes(signals), balance(loaded, cast.producer), time.monotonic() - begun, show.messages)
         if as_json:
             sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
+            sys.stdout.flush()  # with --serve the end may be far
         else:
             summary_tables(console, summary, loaded.semantics.streams[0].judge_by[0].metric)
         if serve:
