@@ -3,3 +3,10 @@
 Limits are taken from the configuration as they are; the average run lengths behind its defaults are stated, with their sources, in the
 modules of `chart`.
 """
+
+from streamspc.design.shewhart import shewhart_arl, shewhart_quantile
+
+__all__ = [
+    "shewhart_arl",
+    "shewhart_quantile",
+]
