@@ -59,8 +59,10 @@ class Columns(NamedTuple):
         """The records from `begin` up to `end`."""
         if begin <= 0 and end >= len(self.values):
             return self
-        headers = self.headers and self.headers[begin:end]
-        return Columns(self.offsets[begin:end], self.timestamps[begin:end], self.keys[begin:end], self.values[begin:end], headers)
+        cut = slice(begin, end)
+        headers = self.headers and self.headers[cut]
+        some = headers if headers and any(headers) else None
+        return Columns(self.offsets[cut], self.timestamps[cut], self.keys[cut], self.values[cut], some)
 
 
 def joined(parts: Sequence[Columns]) -> Columns:

@@ -109,12 +109,13 @@ def test_one_time_for_all_where_the_broker_set_it():
 
 
 def test_headers_are_none_where_no_record_has_any():
-    """In one batch, and joined."""
+    """In one batch, joined, and cut."""
     none, some = (decode([Framed.of(_batch(_bytes([row])))]) for row in _MIXED[:2])
 
     assert none.headers is None
     assert joined([none, none]).headers is None
     assert joined([none, some]).headers == [[], [("a", b"1"), ("é", None)]]
+    assert joined([none, some]).part(0, 1).headers is None
 
 
 def test_parts_joined_are_the_whole():

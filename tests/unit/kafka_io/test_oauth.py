@@ -1,6 +1,6 @@
 import os
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import patch
 
 import pytest
 from kafka.net.sasl.oauth import SaslMechanismOAuth
@@ -26,18 +26,18 @@ def test_the_token_is_sent_without_space_around_it(tmp_path):
     assert SaslMechanismOAuth(sasl_oauth_token_provider=TokenFile(str(path))).auth_bytes() == b"n,,\x01auth=Bearer header.body.sign\x01\x01"
 
 
-def test_a_renewed_token_is_read_and_an_old_one_is_not_read_again(tmp_path, monkeypatch):
+def test_a_renewed_token_is_read_and_an_old_one_is_not_read_again(tmp_path):
     """Only a change of the file costs a read."""
     path = tmp_path / "token"
     path.write_text("old")
-    provider, read = TokenFile(str(path)), Mock(wraps=Path.read_text)
-    monkeypatch.setattr(Path, "read_text", lambda self: read(self))
-    first = [provider.token() for _ in range(5)]
-    (tmp_path / "next").write_text("new")
-    (tmp_path / "next").replace(path)
+    provider = TokenFile(str(path))
+    with patch.object(Path, "read_text", autospec=True, side_effect=Path.read_text) as read:
+        first = [provider.token() for _ in range(5)]
+        (tmp_path / "next").write_text("new")
+        (tmp_path / "next").replace(path)
+        second = [provider.token() for _ in range(5)]
 
-    assert first == ["old"] * 5
-    assert [provider.token() for _ in range(5)] == ["new"] * 5
+    assert [first, second] == [["old"] * 5, ["new"] * 5]
     assert read.call_count == 2
 
 
