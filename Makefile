@@ -14,7 +14,7 @@ install: $(STAMP)  ## build .venv once, versions pinned by constraints.txt
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,dev]'
-	$(BIN)/python -m streamspc.demo.broker --prepare
+	$(BIN)/python -m streamspc.demo.broker
 	@touch $@
 
 demo: $(STAMP)  ## the main job on an embedded Apache Kafka; ARGS=--serve keeps it running

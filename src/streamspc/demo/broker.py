@@ -12,6 +12,7 @@ import importlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -62,14 +63,28 @@ def java() -> Path:
 
 def class_path() -> str:
     """Kafka's jars, resolved once and then cached. Raises Fatal with the cure."""
+    jgo = _package("jgo")
     try:
-        jars = _package("jgo").build(_JARS).all_jars
-    except Fatal:
-        raise
+        try:
+            jars = jgo.build(_JARS).all_jars
+        except Exception as error:
+            if "CERTIFICATE_VERIFY_FAILED" not in str(error) or not _trust_the_system():
+                raise
+            jars = jgo.build(_JARS).all_jars
     except Exception as error:
         msg = f"the jars of Apache Kafka {VERSION} could not be fetched from Maven Central ({error}): check the network or set a proxy"
         raise Fatal(msg) from error
     return os.pathsep.join(map(str, jars))
+
+
+def _trust_the_system() -> bool:
+    """Let downloads of this process trust the machine's certificates rather than those of a package; False where it has none or does."""
+    paths = ssl.get_default_verify_paths()
+    found = paths.cafile or paths.capath
+    if found is None or "REQUESTS_CA_BUNDLE" in os.environ:
+        return False
+    os.environ["REQUESTS_CA_BUNDLE"] = found
+    return True
 
 
 class Broker:
@@ -217,3 +232,7 @@ def _end_with_parent(group: int) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+if __name__ == "__main__":  # `make install`: what the first start would fetch is fetched now
+    class_path()
