@@ -4,9 +4,19 @@ Limits are taken from the configuration as they are; the average run lengths beh
 modules of `chart`.
 """
 
+from streamspc.design.hotelling import t2_arl
+from streamspc.design.individuals import imr_arl
+from streamspc.design.r_chart import r_chart_arl
+from streamspc.design.s_chart import s_chart_arl
+from streamspc.design.self_starting import self_starting
 from streamspc.design.shewhart import shewhart_arl, shewhart_quantile
 
 __all__ = [
+    "imr_arl",
+    "r_chart_arl",
+    "s_chart_arl",
+    "self_starting",
     "shewhart_arl",
     "shewhart_quantile",
+    "t2_arl",
 ]
