@@ -7,18 +7,21 @@ import logging
 from kafka.errors import UnstableOffsetCommitError
 
 _UNSTABLE = "Unknown error fetching offsets"  # an open transaction holds them: asked again until it has ended
-_NO_METADATA = "No partition metadata for topic"  # the leader of a group assigns once before it knows its topics
-EVERYDAY = {"kafka.coordinator.consumer": _UNSTABLE, "kafka.coordinator.assignors.range": _NO_METADATA}
+EVERYDAY = {  # logger: how its everyday messages begin
+    "kafka.coordinator.consumer": _UNSTABLE,
+    "kafka.coordinator.assignors.range": "No partition metadata for topic",  # a leader assigns once before it knows its topics
+    "kafka.net.selector": "Task %r ran for",  # its I/O thread waited for ours: batches are unpacked while others are fetched
+}
 
 
 def _lowered(record: logging.LogRecord) -> bool:
     """Whether to go on with a record, which may be debug from now on."""
-    text = str(record.msg)
-    unstable = text.startswith(_UNSTABLE) and any(isinstance(it, UnstableOffsetCommitError) for it in record.args or ())
-    if unstable or text.startswith(_NO_METADATA):
-        record.levelno, record.levelname = logging.DEBUG, logging.getLevelName(logging.DEBUG)
-        return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
-    return True
+    text, start = str(record.msg), EVERYDAY[record.name]
+    everyday = text.startswith(start) and (start != _UNSTABLE or any(isinstance(it, UnstableOffsetCommitError) for it in record.args or ()))
+    if not everyday:
+        return True
+    record.levelno, record.levelname = logging.DEBUG, logging.getLevelName(logging.DEBUG)
+    return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
 
 
 def quiet() -> None:

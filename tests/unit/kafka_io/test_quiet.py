@@ -3,6 +3,7 @@ import logging
 
 import kafka.coordinator.assignors.range as assignor
 import kafka.coordinator.consumer as coordinator
+import kafka.net.selector as selector
 import pytest
 from kafka.errors import GroupAuthorizationFailedError, UnstableOffsetCommitError
 
@@ -20,6 +21,7 @@ def levels(caplog):
 def _say(unstable):
     coordinator.log.error("Unknown error fetching offsets for %s: %s", "topic-0", unstable)
     assignor.log.warning("No partition metadata for topic %s", "topic")
+    selector.log.warning("Task %r ran for %.3fs", "fetch", 0.2)
 
 
 def test_what_is_everyday_is_not_logged(levels, caplog):
@@ -35,7 +37,7 @@ def test_what_is_everyday_is_debug(levels, caplog):
     caplog.set_level(logging.DEBUG, "kafka")
     _say(UnstableOffsetCommitError())
 
-    assert levels() == ["DEBUG", "DEBUG"]
+    assert levels() == ["DEBUG", "DEBUG", "DEBUG"]
 
 
 def test_what_is_not_everyday_stays_an_error(levels, caplog):
@@ -49,5 +51,5 @@ def test_what_is_not_everyday_stays_an_error(levels, caplog):
 
 def test_the_library_still_says_it_so():
     """The words are matched: a release with other words is noticed here."""
-    for module in (coordinator, assignor):
+    for module in (coordinator, assignor, selector):
         assert EVERYDAY[module.log.name] in inspect.getsource(module)
