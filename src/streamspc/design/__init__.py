@@ -4,6 +4,7 @@ Limits are taken from the configuration as they are; the average run lengths beh
 modules of `chart`.
 """
 
+from streamspc.design.cusum import cusum_arl, cusum_limit
 from streamspc.design.hotelling import t2_arl
 from streamspc.design.individuals import imr_arl
 from streamspc.design.r_chart import r_chart_arl
@@ -12,6 +13,8 @@ from streamspc.design.self_starting import self_starting
 from streamspc.design.shewhart import shewhart_arl, shewhart_quantile
 
 __all__ = [
+    "cusum_arl",
+    "cusum_limit",
     "imr_arl",
     "r_chart_arl",
     "s_chart_arl",
