@@ -9,11 +9,14 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
+from driving import produce
 from streamspc.bucket.merge import merge, scatter
 from streamspc.bucket.tally import empty
 from streamspc.flow import Outputs, State, Stream, fold, tally
+from streamspc.kafka_io.port import Kafka
 from streamspc.model import (
     END,
     NEVER,
@@ -33,6 +36,7 @@ from streamspc.model import (
     StormSpec,
     StreamSpec,
 )
+from streamspc.roles import chart, gate, observe
 from tallying import bits
 
 WINDOW_MS = 10_000
@@ -180,3 +184,20 @@ def settled(verdict: Any) -> Any:
 def comparable(points: Any) -> Any:
     """Points as nested tuples that are equal only when every bit is."""
     return tuple(tuple(sorted(it.items())) if isinstance(it, dict) else it for it in bits(points))
+
+
+def quick(patch: pytest.MonkeyPatch) -> None:
+    """Roles ask without waiting: in these tests nobody else writes meanwhile."""
+    for module, names in ((observe, ("BUSY", "POLL")), (gate, ("BUSY", "QUIET")), (chart, ("POLL",))):
+        for name in names:
+            patch.setattr(module, name, 0.0)
+
+
+def at(window: float, shop: str = "north", **fields: Any) -> bytes:
+    """A record of that window; halves are in the middle of it."""
+    return value(BEGIN_MS + int(window * WINDOW_MS), shop, **fields)
+
+
+def put(kafka: Kafka, partition: int, *values: bytes | None, stamp: int = BEGIN_MS + 10**9) -> None:
+    """These values in a partition of the source, their Kafka timestamps far ahead."""
+    produce(kafka, "source", [(partition, None, value, stamp) for value in values])

@@ -11,13 +11,13 @@ import msgspec
 import pytest
 
 from driving import LOCAL, outcome, prepare
-from strategies import comparable, semantics, settled, source
+from strategies import comparable, quick, semantics, settled, source
 from streamspc.errors import Transient
 from streamspc.kafka_io.memory import Log, MemoryKafka
 from streamspc.kafka_io.port import Place, Send
 from streamspc.kafka_io.steps import STEPS, At, Crash, nowhere
 from streamspc.model import NEVER
-from streamspc.roles import chart, gate, observe
+from streamspc.roles import chart
 from streamspc.roles.chart import ChartRole
 from streamspc.roles.ends import AtStart
 from streamspc.roles.gate import GateRole
@@ -32,10 +32,8 @@ ROLES = ("observe", "chart", "gate")
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    """Roles ask without waiting, for nobody else writes meanwhile, and take little at a time."""
-    for module, names in ((observe, ("BUSY", "POLL")), (gate, ("BUSY", "QUIET")), (chart, ("POLL",))):
-        for name in names:
-            monkeypatch.setattr(module, name, 0.0)
+    """Roles do not wait, and take little at a time."""
+    quick(monkeypatch)
     monkeypatch.setattr(chart, "BLOCKS", 5)
 
 
