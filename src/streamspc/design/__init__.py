@@ -5,6 +5,7 @@ modules of `chart`.
 """
 
 from streamspc.design.cusum import cusum_arl, cusum_limit
+from streamspc.design.cusum_quantile import cusum_quantile
 from streamspc.design.hotelling import t2_arl
 from streamspc.design.individuals import imr_arl
 from streamspc.design.r_chart import r_chart_arl
@@ -15,6 +16,7 @@ from streamspc.design.shewhart import shewhart_arl, shewhart_quantile
 __all__ = [
     "cusum_arl",
     "cusum_limit",
+    "cusum_quantile",
     "imr_arl",
     "r_chart_arl",
     "s_chart_arl",

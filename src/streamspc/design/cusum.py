@@ -60,7 +60,7 @@ def cusum_limit(k: float, arl0: float, sided: str = "two", headstart: float = 0.
 @lru_cache(maxsize=4096)
 def _zero(k: float, h: float, shift: float, sided: str, headstart: float) -> float:
     if sided == "two":
-        return pair(k, h, shift).mean_from(headstart)
+        return max(1.0, pair(k, h, shift).mean_from(headstart))
     return side(k, h, shift if sided == "upper" else -shift).mean_from(headstart)
 
 
@@ -68,9 +68,9 @@ def _zero(k: float, h: float, shift: float, sided: str, headstart: float) -> flo
 def _steady(k: float, h: float, shift: float, sided: str) -> float:
     if sided == "two":
         law, chart = survivors(k, h), pair(k, h, shift)
-        return float(law @ chart.mean(chart.upper.states, chart.lower.states))
+        return max(1.0, float(law @ chart.mean(chart.upper.states, chart.lower.states)))
     law, after = side(k, h, 0.0).chain.law, side(k, h, shift if sided == "upper" else -shift)
-    return float(law @ after.chain.mean)
+    return max(1.0, float(law @ after.chain.mean))
 
 
 @lru_cache(maxsize=1024)

@@ -44,14 +44,16 @@ class Pair(NamedTuple):
     upper: Side
     lower: Side
 
+    @property
+    def rate(self) -> float:
+        """Signals per point, from zero start."""
+        return float(1.0 / self.upper.chain.mean[0] + 1.0 / self.lower.chain.mean[0])
+
     def mean(self, upper: Floats, lower: Floats) -> Floats:
         """Average run length from pairs of values with a sum of at most h + 2 k."""
-        up, down = self.upper.chain.mean[0], self.lower.chain.mean[0]
-        with np.errstate(over="ignore", invalid="ignore"):
-            a, b = self.upper.mean(upper) / up, self.lower.mean(lower) / down
-        rate = 1.0 / up + 1.0 / down
-        excess = np.where(np.isnan(a), 1.0, a) + np.where(np.isnan(b), 1.0, b) - 1.0
-        return np.full_like(upper, math.inf) if rate == 0.0 else excess / rate
+        if self.rate == 0.0:
+            return np.full_like(upper, math.inf)
+        return (self.upper.relative(upper) + self.lower.relative(lower) - 1.0) / self.rate
 
     def mean_from(self, start: float) -> float:
         """Average run length with one head start on both sides."""
@@ -80,7 +82,7 @@ def opened(chart: Pair, start: float) -> Opening:
     upper, weights, total = np.array([start]), np.ones(1), 2.0 * start
     survival: list[float] = []
     if k == 0.0 and total > h:
-        return Opening([_corridor(chart, start)], *np.empty((3, 0)))
+        return Opening([float(corridor(chart, start).mean[0])], *np.empty((3, 0)))  # the whole of it
     while total > h + 2.0 * k:
         survival.append(float(weights.sum()))
         if survival[-1] < _QUIET:
@@ -92,15 +94,14 @@ def opened(chart: Pair, start: float) -> Opening:
     return Opening(survival, upper, total - upper, weights)
 
 
-def _corridor(chart: Pair, start: float) -> float:
-    """Average run length for k = 0 from 2 start > h: a random walk that stops outside of (2 start - h, h)."""
+def corridor(chart: Pair, start: float) -> Absorbing:
+    """The chart for k = 0 from 2 start > h, its first state: a random walk that stops outside of (2 start - h, h)."""
     h, drift, low = chart.upper.h, chart.upper.drift, 2.0 * start - chart.upper.h
     nodes, width = interval(low, h, enough(h - low))
     states = np.concatenate(([start], nodes))
-    steps = normal_density(nodes - states[:, None] + drift) * width
-    leave = ndtr(states - h - drift) + ndtr(low - states + drift)
-    full = np.column_stack((np.zeros(len(states)), steps))
-    return float(Absorbing(full, leave).mean[0])
+    steps = np.zeros((len(states), len(states)))
+    steps[:, 1:] = normal_density(nodes - states[:, None] + drift) * width
+    return Absorbing(steps, ndtr(states - h - drift) + ndtr(low - states + drift))
 
 
 @lru_cache(maxsize=64)

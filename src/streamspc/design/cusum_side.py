@@ -60,9 +60,16 @@ class Side:
 
     def mean(self, start: Floats) -> Floats:
         """Average run length from any values of the statistic."""
-        with np.errstate(over="ignore"):
-            mean: Floats = 1.0 + self.steps(start) @ self.chain.mean
+        if np.isinf(self.chain.mean).any():
+            return np.full_like(start, np.inf)
+        mean: Floats = 1.0 + self.steps(start) @ self.chain.mean
         return mean
+
+    def relative(self, start: Floats) -> Floats:
+        """The same in units of that from 0; 1 where both are infinite."""
+        with np.errstate(invalid="ignore"):
+            relative: Floats = self.mean(start) / self.chain.mean[0]
+        return np.where(np.isfinite(relative), relative, 1.0)
 
     def mean_from(self, start: float) -> float:
         """Average run length from one value of the statistic."""
