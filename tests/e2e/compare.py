@@ -108,9 +108,10 @@ def transitions(deliveries: list[Delivery]) -> dict[str, set[tuple[str, str]]]:
 
 
 def due(out: Outcome) -> set[tuple[str, str]]:
-    """What receivers have to be told: each opening and each end of an episode that is not muted."""
-    status = {"open": "firing", "resolve": "resolved"}
-    return {(signal.episode, status[signal.kind]) for signal in signals_of(out) if signal.kind in status and not signal.muted}
+    """What receivers have to be told: each opening and each end of an episode that is not muted, and the gap."""
+    status = {"open": "firing", "resolve": "resolved", "gap": "gap"}
+    told = [signal for rows in out.signals.values() for signal in rows if signal.kind in status and not signal.muted]
+    return {(signal.episode, status[signal.kind]) for signal in told}
 
 
 def original(record: Record, *, quarantined: bool) -> tuple[object, ...]:

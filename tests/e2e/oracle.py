@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from e2e.oracle_charts import Episode, Point, Series, episodes
-from e2e.oracle_windows import MINUTE, WHOLE, Record, Seen, Statistic, mark_late, see, statistic, windows
+from e2e.oracle_windows import MINUTE, WHOLE, Record, Seen, Statistic, mark_late, see, statistic, windows, without_silence
 
 Key = tuple[str, str]  # metric and segment
 
@@ -38,9 +39,11 @@ class Way(NamedTuple):
 
 @dataclass
 class Foreseen:
-    """Everything. Windows are told by their index, from the first one with records on."""
+    """Everything. Windows are told by their index, from the first one with records on; those that a gap swallows have none."""
 
     starts: list[int]
+    index: dict[int, int]  # of each start
+    gaps: set[int]
     seen: list[Seen]
     rows: list[dict[str, list[Seen]]]  # of each window, by segment, late ones left out
     records: dict[int, dict[str, int]]  # how many those are
@@ -59,8 +62,9 @@ def foresee(records: list[Record], stream: dict[str, Any]) -> Foreseen:
     """The outcome of these records, in any order of partitions."""
     seen = [see(record, max(_us(stream["lateness"]), MINUTE)) for record in sorted(records)]
     mark_late(seen, _us(stream["disorder"]), _us(stream["lateness"]))
-    held = windows(seen)
+    held, gaps = without_silence(windows(seen), stream["max_empty_windows"])
     starts = list(held)
+    index_of = {start: index for index, start in enumerate(starts)}
     rows = [_by_segment(held[start]) for start in starts]
     first: dict[str, int] = {}
     for index, by_segment in enumerate(rows):
@@ -74,17 +78,18 @@ def foresee(records: list[Record], stream: dict[str, Any]) -> Foreseen:
             series = Series(metric, stream["baseline"]["windows"], stream["baseline"]["screen"])
             line = points[metric["name"], segment] = []
             for index in range(begin, len(starts)):
-                found = statistics[index, metric["name"], segment] = statistic(metric, rows[index].get(segment, []))
+                found = Statistic(math.nan, 0) if starts[index] in gaps else statistic(metric, rows[index].get(segment, []))
+                statistics[index, metric["name"], segment] = found
                 line.append(series.take(found))
     rule = stream["episodes"]
     told = {key: episodes(line, first[key[1]], rule["quiet"], rule["refractory"]) for key, line in points.items()}
     counts = {index: {segment: len(inside) for segment, inside in by.items()} for index, by in enumerate(rows)}
     rejected = {index: guilty for index in range(len(starts)) if (guilty := _reject(stream, points, first, index, counts[index]))}
     storms = _storms(stream["gate"]["storm"], rejected, counts)
-    ways = [_way(one, starts, rejected, storms) for one in seen]
+    ways = [_way(one, index_of.get(one.start, -1), rejected, storms) for one in seen]
     spans = {index: _spans(held[start]) for index, start in enumerate(starts)}
     unjudged = [_unjudged(stream, points, first, index, counts[index]) for index in range(len(starts))]
-    return Foreseen(starts, seen, rows, counts, spans, statistics, points, first, told, rejected, unjudged, storms, ways)
+    return Foreseen(starts, index_of, gaps, seen, rows, counts, spans, statistics, points, first, told, rejected, unjudged, storms, ways)
 
 
 def _us(duration: str) -> int:
@@ -143,10 +148,9 @@ def _storms(rule: dict[str, Any], rejected: dict[int, dict[str, Rejected]], coun
     return {i for i in rejected if i + 1 >= k and all(share > rule["max_share"] for share in lost[i + 1 - k : i + 1])}
 
 
-def _way(one: Seen, starts: list[int], rejected: dict[int, dict[str, Rejected]], storms: set[int]) -> Way:
+def _way(one: Seen, index: int, rejected: dict[int, dict[str, Rejected]], storms: set[int]) -> Way:
     if one.reason:
         return Way(one.record, "" if one.reason == "tombstone" else one.reason)
-    index = (one.start - starts[0]) // MINUTE
     storm = index in storms
     guilty = {} if storm else rejected.get(index, {})
     verdict = guilty.get(one.segment) or guilty.get(WHOLE)

@@ -118,6 +118,20 @@ def windows(seen: list[Seen]) -> dict[int, list[Seen]]:
     return held
 
 
+def without_silence(held: dict[int, list[Seen]], most: int) -> tuple[dict[int, list[Seen]], set[int]]:
+    """Of each run of empty windows the first `most`, and one more that stands for the rest: the starts of those are gaps."""
+    kept: dict[int, list[Seen]] = {}
+    gaps: set[int] = set()
+    empties = 0
+    for start, inside in held.items():
+        empties = 0 if inside else empties + 1
+        if empties <= most + 1:
+            kept[start] = inside
+        if empties == most + 1:
+            gaps.add(start)
+    return kept, gaps
+
+
 def statistic(metric: dict[str, Any], rows: list[Seen]) -> Statistic:
     """One metric of the records of one window and segment."""
     kind = metric["kind"]

@@ -11,7 +11,8 @@ PARTITIONS = 3
 WINDOWS = 120
 BASE = 1_709_632_800_000  # milliseconds: 2024-03-05T10:00Z
 SHIFT_OF_FAILED = range(55, 58)  # in the south, a third of the orders fails
-SHIFT_OF_AMOUNT = range(70, 75)  # everywhere, amounts rise by a third: long enough for the storm guard
+SHIFT_OF_AMOUNT = range(71, 76)  # everywhere, amounts rise by a third: long enough for the storm guard
+GAP = range(60, 69)  # no records for longer than `max_empty_windows`, and for longer than a partition may run ahead
 OUTAGE = range(85, 87)  # no records at all
 DRIFT_OF_AMOUNT = range(95, 110)  # in the north, by about one sigma: for CUSUM and EWMA
 NO_CUSTOMER = range(112, 114)  # in the west
@@ -27,6 +28,7 @@ STREAM: dict[str, Any] = {
     "segment_by": ["region"],
     "min_records": 20,
     "max_open_windows": 6,
+    "max_empty_windows": 3,
     "clock": "log",
     "baseline": {"windows": 40, "screen": 3.5},
     "episodes": {"quiet": 2, "refractory": 3},
@@ -69,8 +71,9 @@ class Produced(NamedTuple):
 def orders(seed: int = 7) -> list[Produced]:
     """All records in the order of arrival."""
     rng = np.random.default_rng(seed)
-    made = [_order(rng, window, segment) for window in range(WINDOWS) if window not in OUTAGE for segment in _segments(rng)]
+    made = [_order(rng, window, segment) for window in range(WINDOWS) if window not in (*OUTAGE, *GAP) for segment in _segments(rng)]
     made += [_trouble(rng, kind) for kind in range(len(TROUBLE)) for _ in range(12)]
+    made += [one for window in range(10, 30) for one in _edge(rng, window, 15_000 - window % 2)]
     return sorted(made, key=lambda one: one.arrived)
 
 
@@ -93,6 +96,14 @@ def _order(rng: np.random.Generator, window: int, region: str | None) -> Produce
         del found["region"]
     value = json.dumps(found, ensure_ascii=bool(rng.random() < 0.5), separators=(",", ":") if rng.random() < 0.5 else None).encode()
     return Produced(at + delay, int(rng.integers(PARTITIONS)), _key(rng), value, _headers(rng))
+
+
+def _edge(rng: np.random.Generator, window: int, after: int) -> tuple[Produced, Produced]:
+    """The newest record of a partition so far, and with it one of the window before: late from 15,000 ms on, and not before."""
+    arrived, partition = BASE + 60_000 * window + after, int(rng.integers(PARTITIONS))
+    values = (b'{"at": %d, "region": "south", "amount": 50}' % at for at in (arrived, BASE + 60_000 * window - 1))
+    first, second = (Produced(arrived, partition, _key(rng), value, []) for value in values)
+    return first, second
 
 
 def _amount(rng: np.random.Generator, window: int, region: str | None) -> float | int | None:

@@ -46,7 +46,7 @@ def test_tallies_hold_what_the_records_say(reference, foreseen):
     for blocks in out.blocks.values():
         table = merge([block.table for block in blocks])
         for cell in range(len(table)):
-            index, segment = (int(table.start[cell]) - foreseen.starts[0]) // MINUTE, table.names[table.segment[cell]]
+            index, segment = foreseen.index[int(table.start[cell])], table.names[table.segment[cell]]
             assert (index, segment) not in found
             found[index, segment] = int(table.records[cell])
             for metric, at in zip(STREAM["metrics"], tally_of, strict=True):
@@ -76,8 +76,9 @@ def test_points_are_the_oracles(reference, foreseen):
     seen: Counter[tuple[str, str, int]] = Counter()
     for rows in out.points.values():
         for points in rows:
-            index = (points.start - foreseen.starts[0]) // MINUTE
-            assert (points.end, points.gap, sum(points.counts.values())) == (points.start + MINUTE, 0, 0)
+            index = foreseen.index[points.start]
+            assert (points.end, sum(points.counts.values())) == (points.start + MINUTE, 0)
+            assert points.gap == (points.start in foreseen.gaps)
             assert list(zip(points.sources.partition, points.sources.first, points.sources.last, strict=True)) == foreseen.spans[index]
             assert points.records.tolist() == [foreseen.records[index].get(segment, 0) for segment in points.segments]
             for metric, segment, at in series(points):
@@ -100,7 +101,7 @@ def test_episodes_are_the_oracles(reference, foreseen):
     """Each signal is there once, with its numbers, offsets and onset; all signals of an episode name it alike."""
     _, out = reference
     expected = expected_signals(foreseen)
-    found = {(s.metric, s.segment, (s.start - foreseen.starts[0]) // MINUTE): s for s in signals_of(out)}
+    found = {(s.metric, s.segment, foreseen.index[s.start]): s for s in signals_of(out)}
     named = {(s.metric, s.segment, s.opened): s.episode for s in found.values()}
 
     assert len(signals_of(out)) == len(found)
@@ -113,7 +114,9 @@ def test_episodes_are_the_oracles(reference, foreseen):
     assert len(set(named.values())) == len(named)
     assert {kind for signal in found.values() for kind in [signal.kind]} == {"open", "update", "resolve"}
     assert any(signal.muted for signal in found.values())
-    assert sorted(s.kind for rows in out.signals.values() for s in rows if not s.episode) == ["end", "end"]
+    of_stream = [s for rows in out.signals.values() for s in rows if not s.episode]
+    assert sorted(s.kind for s in of_stream) == ["end", "end", "gap"]
+    assert [s.start for s in of_stream if s.kind == "gap"] == list(foreseen.gaps)
 
 
 def rejecting(signal, guilty):
@@ -129,7 +132,7 @@ def test_verdicts_are_the_oracles(reference, foreseen):
     for rows in judged(out.verdicts).values():
         waiting = 0
         for one in rows:
-            index = (one.start - foreseen.starts[0]) // MINUTE
+            index = foreseen.index.get(one.start, -1)
             if isinstance(one, Rejection):
                 waiting += 1
                 found[index, one.segment] = one
