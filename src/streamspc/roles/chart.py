@@ -21,7 +21,7 @@ from streamspc.kafka_io.topics import names
 from streamspc.model import View
 from streamspc.roles.clients import close_all, transactional_id
 from streamspc.roles.control import read_to_end
-from streamspc.roles.meters import Meters
+from streamspc.roles.meters import Lag, Meters
 from streamspc.roles.panel import Panel
 from streamspc.roles.pulse import LONG, Pulse, commit_deadline, longest_step
 from streamspc.state import restore, save
@@ -69,11 +69,12 @@ class ChartRole:
         self.config = self.semantics.hash()
         self.panel = Panel(self.semantics)
         self.pulse = Pulse(longest_step(self.local))
+        self.lag = Lag("chart", "")  # its log holds the tallies of all streams
 
     @property
     def view(self) -> View:
         """The last points of every series, episodes, frontiers."""
-        return self.meters.view(self.name, **self.panel.families())
+        return self.meters.view(self.name, **self.panel.families(), spc_consumer_lag_records=self.lag.rows)
 
     def connect(self) -> None:
         """New clients; partitions come with the first poll."""
@@ -114,6 +115,7 @@ class ChartRole:
         for partition, out in shown:
             self.panel.show(partition, self.owned[Place(self.topics.tallies, partition)].state, out, self.meters)
         self._forget(snapshots)
+        self.lag.look(self.consumer, self.pulse)
         return self.until_end and bool(self.owned) and all(owned.state.ended() for owned in self.owned.values())
 
     def _fold(self, place: Place, batch: Batch) -> Outputs:

@@ -23,7 +23,7 @@ from streamspc.kafka_io.topics import names
 from streamspc.model import NEVER, Judged, Rejection, VerdictRecord, View
 from streamspc.roles.clients import close_all, starts, transactional_id
 from streamspc.roles.control import read_to_end
-from streamspc.roles.meters import Meters
+from streamspc.roles.meters import Lag, Meters
 from streamspc.roles.observe import up_to
 from streamspc.roles.pulse import LONG, Pulse, commit_deadline, longest_step
 
@@ -69,6 +69,7 @@ class GateRole:
         self.verdicts = [Place(names(self.semantics.app).verdicts, i) for i in range(self.semantics.chart_partitions)]
         self.book = Book(self.spec, self.semantics.chart_partitions)
         self.pulse = Pulse(longest_step(self.local))
+        self.lag = Lag("gate", self.stream_name)
 
     @property
     def view(self) -> View:
@@ -78,6 +79,7 @@ class GateRole:
             self.name,
             spc_storm_active=[((self.stream_name,), float(self.book.stormy()))],
             spc_gate_waiting_partitions=[((self.stream_name,), float(waiting))],
+            spc_consumer_lag_records=self.lag.rows,
         )
 
     def connect(self) -> None:
@@ -127,6 +129,7 @@ class GateRole:
             self._commit(sends, offsets, token)
             for routed in done:
                 self._count(routed)
+        self.lag.look(self.consumer, self.pulse)
         return bool(self.sources) and ends is not None and all(self._read_up_to(place, ends[place]) for place in self.sources)
 
     def _sends(self, batch: Batch, routed: Routed) -> list[Send]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -10,11 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamspc.model import Family, Histogram, View
+from streamspc.roles.pulse import LONG, Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streamspc.kafka_io.port import Place
+    from streamspc.kafka_io.port import Consumer
+
+LAG_EVERY = 15.0  # seconds
 
 Rows = Sequence[tuple[tuple[str, ...], float]]
 
@@ -60,6 +64,22 @@ class Meters:
         return View(name, families, ready=self.assigned, not_ready_because=because)
 
 
-def lag(stream: str, role: str, places: dict[Place, tuple[int, int]]) -> Rows:
-    """Records behind the end, from (position, end) of each partition; one series a partition."""
-    return [((role, stream, str(place.partition)), float(max(0, end - at))) for place, (at, end) in places.items()]
+@dataclass(slots=True)
+class Lag:
+    """How far a role is behind the stable end of its partitions. The brokers are asked now and then, in the role's own thread."""
+
+    role: str
+    stream: str
+    rows: Rows = ()
+    _due: float = -math.inf  # monotonic seconds
+
+    def look(self, consumer: Consumer, pulse: Pulse) -> None:
+        """Ask where the partitions end, when it is time to."""
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + LAG_EVERY
+        pulse.beat(LONG)
+        bounds = consumer.bounds(sorted(consumer.assignment()))
+        behind = ((place, end - consumer.position(place)) for place, (_, end) in bounds.items())
+        self.rows = [((self.role, self.stream, str(place.partition)), float(max(0, records))) for place, records in behind]

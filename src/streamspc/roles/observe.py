@@ -23,7 +23,7 @@ from streamspc.kafka_io.topics import names
 from streamspc.model import END, NEVER, SHARDS, Batch, Block, Judged, Progress, VerdictRecord, View
 from streamspc.roles.clients import close_all, head, starts, transactional_id
 from streamspc.roles.control import read_to_end
-from streamspc.roles.meters import Meters
+from streamspc.roles.meters import Lag, Meters
 from streamspc.roles.pulse import LONG, Pulse, commit_deadline, longest_step
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class ObserveRole:
         self.name = f"observe.{self.stream_name}"
         self.group = f"{self.semantics.app}.{self.stream_name}.observe"
         self.pulse = Pulse(longest_step(self.local))
+        self.lag = Lag("observe", self.stream_name)
 
     @property
     def view(self) -> View:
@@ -82,7 +83,7 @@ class ObserveRole:
             for place, s in self.sources.items()
             if s.watermark not in (NEVER, END)
         ]
-        return self.meters.view(self.name, spc_watermark_timestamp_seconds=marks_now)
+        return self.meters.view(self.name, spc_watermark_timestamp_seconds=marks_now, spc_consumer_lag_records=self.lag.rows)
 
     def connect(self) -> None:
         """New clients, and how far the stream is judged; partitions come with the first poll."""
@@ -127,6 +128,7 @@ class ObserveRole:
             self.pulse.beat()
             self._commit(merge([self.nothing, *tables]), progress, token)
             self._count(kept, progress)
+        self.lag.look(self.consumer, self.pulse)
         return bool(ends) and all(source.watermark == END for source in self.sources.values()) and bool(self.sources)
 
     def _take_over(self) -> None:

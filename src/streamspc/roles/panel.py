@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streamspc.errors import Reason
 from streamspc.model import END, NEVER, ChartKind, Points, Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     import numpy.typing as npt
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CHARTS = tuple(ChartKind)
 Row = tuple[tuple[str, ...], float]
+Gauges = dict[tuple[str, tuple[str, ...]], float]  # by family and labels; those of several chart partitions add up, of times the earliest counts
 
 
 class Panel:
@@ -29,7 +30,7 @@ class Panel:
         """Nothing to show yet."""
         self._specs = {spec.name: spec for spec in semantics.streams}
         self._latest: dict[tuple[int, str], Points] = {}
-        self._gauges: dict[tuple[int, str], Mapping[str, float]] = {}
+        self._gauges: dict[tuple[int, str], Gauges] = {}
 
     def keep(self, partitions: set[int]) -> None:
         """Forget the series of partitions that belong to another process now, so that no series is shown twice."""
@@ -61,26 +62,31 @@ class Panel:
         for (_, stream), points in self._latest.items():
             for family, more in _series(stream, points, self._specs[stream].metrics).items():
                 rows.setdefault(family, []).extend(more)
-        totals: dict[str, Counter[str]] = {}
-        for (_, stream), gauges in self._gauges.items():
-            for family, value in gauges.items():
-                of = totals.setdefault(family, Counter())
-                greatest = family.endswith("_seconds")
-                of[stream] = max(of[stream], value) if greatest else of[stream] + value  # type: ignore[assignment]  # floats
-        for family, by_stream in totals.items():
-            rows[family] = [((stream,), value) for stream, value in by_stream.items()]
+        totals: dict[tuple[str, tuple[str, ...]], float] = {}
+        for gauges in self._gauges.values():
+            for key, value in gauges.items():
+                known = totals.get(key)
+                time = key[0].endswith("_seconds")
+                totals[key] = value if known is None else min(known, value) if time else known + value
+        for (family, labels), value in totals.items():
+            rows.setdefault(family, []).append((labels, value))
         return rows
 
 
-def _gauges(state: State, name: str) -> dict[str, float]:
+def _gauges(state: State, name: str) -> Gauges:
     of = state.streams[name]
-    gauges = {
-        "spc_open_windows": float(of.windows.count()) if of.has_whole else 0.0,
-        "spc_series": float(len(of.bank.segments) * len(of.stream.spec.metrics)),
-        "spc_episodes_open": float(of.episodes.state.open.sum()),
+    mine = (name,)
+    late = Reason.LATE_AFTER_CLOSE.value
+    gauges: Gauges = {
+        ("spc_open_windows", mine): float(of.windows.count()) if of.has_whole else 0.0,
+        ("spc_series", mine): float(len(of.bank.segments) * len(of.stream.spec.metrics)),
+        ("spc_episodes_open", mine): float(of.episodes.state.open.sum()),
+        ("spc_series_dropped_total", mine): float(of.counts[Reason.SEGMENT_LIMIT.value]),
+        ("spc_records_refused_total", (name, "chart", late)): float(of.counts[late]),
     }
-    if of.frontier.at not in (NEVER, END):
-        gauges["spc_frontier_timestamp_seconds"] = of.frontier.at / 1e6
+    for family, instant in (("spc_frontier_timestamp_seconds", of.frontier.at), ("spc_window_end_timestamp_seconds", of.windows.next)):
+        if instant not in (NEVER, END):
+            gauges[family, mine] = instant / 1e6
     return gauges
 
 
@@ -112,7 +118,6 @@ def _series(stream: str, points: Points, metrics: tuple[Any, ...]) -> dict[str, 
         "spc_phase": list(_rows(names, np.where(points.phase == 255, np.nan, points.phase + 1.0))),
         "spc_baseline_version": list(_rows(names, points.version.astype(float))),
         "spc_control_limit": [*_rows(names, points.lcl, "lcl"), *_rows(names, points.ucl, "ucl")],
-        "spc_window_end_timestamp_seconds": [((stream,), points.end / 1e6)],
     }
     statistics = {"shewhart": points.z, "cusum_up": points.cusum_up, "cusum_down": points.cusum_down, "ewma": points.ewma}
     bounds = {"shewhart": shewhart, "cusum_up": cusum, "cusum_down": cusum, "ewma": points.ewma_limit}

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from driving import LOCAL, Roles, prepare, produce, read, run
+from strategies import SHOPS, blocks, folded, quick, semantics, source
+from streamspc import wire
+from streamspc.flow import State, ready
+from streamspc.kafka_io.memory import MemoryKafka
+from streamspc.model import View
+from streamspc.roles.chart import ChartRole
+from streamspc.roles.meters import Meters
+from streamspc.roles.panel import Panel
+from streamspc.serve.gather import gather
+
+SPEC = semantics(2)
+
+
+@pytest.fixture(scope="module")
+def ran():
+    """A whole run in memory: the cluster, and the roles after it."""
+    with pytest.MonkeyPatch.context() as patch:
+        quick(patch)
+        kafka = MemoryKafka()
+        prepare(kafka, SPEC, 2)
+        for partition in range(2):
+            one = source(partition + 1, 150)
+            produce(kafka, "source", zip([partition] * 150, one.keys, one.values, one.stamps, strict=True))
+        roles = Roles(kafka, SPEC).all()
+        run(roles)
+    return kafka, roles
+
+
+def rows(view: View) -> dict[str, dict[tuple[str, ...], float]]:
+    """Values by family and labels; a series that comes twice fails."""
+    found: dict[str, dict[tuple[str, ...], float]] = {}
+    for family in view.families:
+        assert len(set(family.labels)) == len(family.labels), family.name
+        found[family.name] = dict(zip(family.labels, family.values, strict=True))
+    return found
+
+
+def test_every_series_of_every_role_is_shown_once_and_has_a_name(ran):
+    """Two chart partitions in one process share families and no series; all names and labels are those of the table."""
+    _, roles = ran
+    families = gather([role.view for role in roles], "hash")
+
+    for found in families.values():
+        for family in found:
+            assert len(set(family.labels)) == len(family.labels), family.name
+    shown = {name for name, found in families.items() if any(len(family.labels) for family in found)}
+    assert {"spc_value", "spc_consumer_lag_records", "spc_storm_active", "spc_txn_total"} <= shown
+
+
+def test_the_last_points_are_the_gauges(ran):
+    """What is shown of a series is its last point, number for number."""
+    kafka, (_, chart, _) = ran
+    shown = rows(chart.view)
+    last = {}
+    for batch in read(kafka, "app.points"):
+        for value in batch.values:
+            points = wire.decode_points(value or b"")
+            last[batch.partition] = points
+    for points in last.values():
+        for family, array in (("spc_value", points.value), ("spc_center", points.centre), ("spc_sigma", points.sigma)):
+            for (m, s), number in np.ndenumerate(array):
+                labels = "s", points.metrics[m], points.segments[s]
+                assert shown[family].get(labels, np.nan) == number or np.isnan(number)
+    assert {labels[2] for labels in shown["spc_value"]} <= {"*", *SHOPS} | {segment for p in last.values() for segment in p.segments}
+    assert len(shown["spc_value"]) == sum(int(np.isfinite(points.value).sum()) for points in last.values())
+
+
+def test_what_happened_is_counted_once(ran):
+    """Windows and records of the whole stream are counted in the partition where it lives; signals and rejections in their own."""
+    kafka, (_, chart, gate) = ran
+    shown = rows(chart.view)
+    points = [wire.decode_points(v or b"") for batch in read(kafka, "app.points") for v in batch.values]
+    whole = {p.start for p in points if "*" in p.segments}
+    verdicts = [v for batch in read(kafka, "app.verdicts") for v in batch.values if b'"rejected"' in (v or b"")[:20]]
+    opened = Counter(v and b'"kind":"open"' in v for batch in read(kafka, "app.signals") for v in batch.values)[True]
+    gates = rows(gate.view)["spc_records_total"]
+
+    assert len(whole) == shown["spc_windows_total"]["s",] > 10
+    assert shown["spc_rejected_windows_total"]["s",] == len(verdicts) > 3
+    assert sum(shown["spc_episodes_total"].values()) == opened > 3
+    assert sum(shown["spc_violations_total"].values()) == sum(int(np.bitwise_count(p.broken).sum()) for p in points)
+    assert gates["s", "gate", "read"] == gates["s", "gate", "clean"] + gates["s", "gate", "quarantine"] == 300
+
+
+def test_a_partition_that_moves_takes_its_series_along(ran):
+    """What another process charts is not shown here."""
+    _, (_, chart, _) = ran
+    panel, meters = Panel(SPEC), Meters("chart")
+    for place, owned in chart.owned.items():
+        state = State.begin(SPEC, place.partition)
+        for out in folded(state, blocks(ready(SPEC.streams[0]), [source(1, 90)], 1)):
+            panel.show(place.partition, owned.state, out, meters)
+    both = {row[0] for row in panel.families()["spc_value"]}
+    panel.keep({1})
+    one = {row[0] for row in panel.families()["spc_value"]}
+
+    assert one < both
+    panel.keep(set())
+    assert panel.families() == {}
+
+
+def test_times_are_those_of_the_partition_that_is_behind():
+    """A frontier holds for the stream when every chart partition has come so far; numbers of series add up."""
+    spec, panel = semantics(2), Panel(semantics(2))
+    log = blocks(ready(spec.streams[0]), [source(1, 90)], 1)
+    for partition, upto in ((0, len(log) - 1), (1, len(log) // 2)):
+        state = State.begin(spec, partition)
+        for out in folded(state, log[:upto]):
+            panel.show(partition, state, out, Meters("chart"))
+        if partition == 1:
+            behind = state.streams["s"]
+    found = panel.families()
+
+    assert found["spc_frontier_timestamp_seconds"] == [(("s",), behind.frontier.at / 1e6)]
+    assert found["spc_window_end_timestamp_seconds"] == [(("s",), behind.windows.next / 1e6)]
+    assert {row[0] for row in found["spc_series"]} == {("s",)}
+
+
+def test_a_scrape_may_come_at_any_moment():
+    """Views are made in other threads while the role turns: none of them fails."""
+    spec, failures, stop = semantics(2), [], threading.Event()
+    role = ChartRole(MemoryKafka(), spec, LOCAL)
+    log = blocks(ready(spec.streams[0]), [source(1, 60)], 1)
+
+    def scrape() -> None:
+        while not stop.is_set():
+            try:
+                gather([role.view], "hash")
+            except Exception as error:  # noqa: BLE001 - told to the test
+                failures.append(error)
+                return
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=scrape)
+    thread.start()
+    for life in range(6):
+        for partition in range(2):
+            state = State.begin(spec, partition)
+            for out in folded(state, log):
+                role.panel.show(partition, state, out, role.meters)
+                role.meters.count("spc_records_total", (f"s{life}", "chart", str(len(role.meters.counts))))
+        role.panel.keep({life % 2})
+    stop.set()
+    thread.join(10)
+    sys.setswitchinterval(before)
+
+    assert failures == []
