@@ -21,6 +21,7 @@ from streamspc.model.points import (
     Phase,
     Points,
 )
+from streamspc.model.routing import Routed
 from streamspc.model.semantics import (
     END,
     NEVER,
@@ -35,6 +36,7 @@ from streamspc.model.semantics import (
     JudgeRule,
     MetricKind,
     MetricSpec,
+    Rule,
     Semantics,
     StormSpec,
     StreamSpec,
@@ -61,7 +63,6 @@ from streamspc.model.verdicts import (
     Span,
     VerdictRecord,
 )
-from streamspc.model.routing import Routed
 from streamspc.model.view import (
     Family,
     Histogram,
@@ -108,10 +109,11 @@ __all__ = [
     "Progress",
     "Quantiles",
     "Ratio",
-    "Routed",
     "ReceiverLocal",
     "Rejection",
     "Rendered",
+    "Routed",
+    "Rule",
     "Secret",
     "Semantics",
     "Signal",

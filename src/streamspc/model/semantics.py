@@ -41,6 +41,24 @@ class ChartKind(StrEnum):
     EWMA = "ewma"
 
 
+class Rule(StrEnum):
+    """Run rules: `we` of Western Electric, `nelson` of Nelson, `run7` seven in a row on one side. The order numbers bits, for ever."""
+
+    WE1 = "we1"
+    WE2 = "we2"
+    WE3 = "we3"
+    WE4 = "we4"
+    NELSON1 = "nelson1"
+    NELSON2 = "nelson2"
+    NELSON3 = "nelson3"
+    NELSON4 = "nelson4"
+    NELSON5 = "nelson5"
+    NELSON6 = "nelson6"
+    NELSON7 = "nelson7"
+    NELSON8 = "nelson8"
+    RUN7 = "run7"
+
+
 class Effect(_Spec, frozen=True, kw_only=True):
     """The smallest shift that matters; a smaller one never signals."""
 
