@@ -4,6 +4,15 @@ Limits are taken from the configuration as they are; the average run lengths beh
 modules of `chart`.
 """
 
+from streamspc.design.bernoulli_cusum import bernoulli_cusum_arl, bernoulli_cusum_limit
+from streamspc.design.count_cusum import (
+    binomial_cusum_arl,
+    binomial_cusum_limit,
+    negbin_cusum_arl,
+    negbin_cusum_limit,
+    poisson_cusum_arl,
+    poisson_cusum_limit,
+)
 from streamspc.design.cusum import cusum_arl, cusum_limit
 from streamspc.design.cusum_quantile import cusum_quantile
 from streamspc.design.hotelling import t2_arl
@@ -14,10 +23,18 @@ from streamspc.design.self_starting import self_starting
 from streamspc.design.shewhart import shewhart_arl, shewhart_quantile
 
 __all__ = [
+    "bernoulli_cusum_arl",
+    "bernoulli_cusum_limit",
+    "binomial_cusum_arl",
+    "binomial_cusum_limit",
     "cusum_arl",
     "cusum_limit",
     "cusum_quantile",
     "imr_arl",
+    "negbin_cusum_arl",
+    "negbin_cusum_limit",
+    "poisson_cusum_arl",
+    "poisson_cusum_limit",
     "r_chart_arl",
     "s_chart_arl",
     "self_starting",

@@ -28,7 +28,7 @@ def limit_for(arl: Callable[[float], float], arl0: float, start: float = 3.0) ->
         ValueError: `arl0` is not a finite number above 1, or no limit from 1e-9 to 1e9 has it.
 
     >>> round(limit_for(lambda limit: math.exp(limit), 370.4), 6)
-    5.914583
+    5.914584
     """
     if not (math.isfinite(arl0) and arl0 > 1.0):
         raise ValueError(f"arl0 must be a finite number above 1, got {arl0}")

@@ -1,0 +1,144 @@
+"""CUSUM of counts: Poisson, binomial, negative binomial.
+
+Definition: upper S = max(0, S + x - k), lower S = max(0, S + k - x), both from 0; out of control when S >= h, or when S > h with
+`signal=">"`. The two differ much, as S moves in steps: for a Poisson mean of 2, k = 2.5 and h = 5 the average run length is 61.5 or 79.8.
+`mean`, `p`, `var` are the true values of the counts observed, in control or not; k is meant to lie between a mean in control and one
+out of control. With `sided="two"` both sides run with the same k and h, and the first to signal ends the run: when one signals, the
+other is at 0, so the rates of their signals add exactly (Kemp).
+
+The limits are on the lattice on which S moves, the multiples of 1/q for k = p/q: the smallest whose average run length is at least the
+one wished for (for a k of more than six decimals, to a relative 1e-12). A smaller k, or one with more decimals, comes closer.
+
+Sources: Lucas, J. M. (1985), Counted data CUSUM's, Technometrics 27; Hawkins, D. M. and Olwell, D. H. (1998), Cumulative sum charts and
+charting for quality improvement, chapter 5; Kemp, K. W. (1961), The average run length of the cumulative sum chart when a V-mask is
+used, Journal of the Royal Statistical Society B 23.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+from streamspc.design import arguments, excursion, toeplitz
+from streamspc.design.counts import Binomial, Law, NegativeBinomial, Poisson
+from streamspc.design.lattice_limit import smallest
+from streamspc.design.walk import Walk, limit_of, rational, steps_to_signal
+
+_EQUATIONS = 4000  # states up to which the equations are solved; beyond, a cycle is followed
+_WIDE = 16_000  # the same where S has many values of one fraction, so that a point of a cycle is slow too
+_STATES = 200_000  # of one fraction of S, at most
+
+
+def poisson_cusum_arl(mean: float, k: float, h: float, sided: str = "upper", signal: str = ">=") -> float:
+    """Average run length of a CUSUM of Poisson counts with this true mean, from S = 0.
+
+    Exact: the equations of a chain on the multiples of 1/q, k = p/q (Lucas 1985). `sided` is "upper", "lower" or "two", `signal` is
+    ">=" or ">".
+
+    >>> round(poisson_cusum_arl(2, 2.5, 5), 2), round(poisson_cusum_arl(2, 2.5, 5, signal=">"), 2)
+    (61.54, 79.76)
+    """
+    return _arl(_poisson(mean), k, h, sided, signal)
+
+
+def poisson_cusum_limit(mean: float, k: float, arl0: float, sided: str = "upper", signal: str = ">=") -> float:
+    """The smallest limit on the lattice of S whose average run length at this mean is at least `arl0`.
+
+    >>> poisson_cusum_limit(2, 2.5, 370)
+    9.0
+    """
+    return _limit(_poisson(mean), k, arl0, sided, signal)
+
+
+def binomial_cusum_arl(n: int, p: float, k: float, h: float, sided: str = "upper", signal: str = ">=") -> float:  # noqa: PLR0913, PLR0917  # the chart's own
+    """Average run length of a CUSUM of binomial counts, n items each with the true probability p, from S = 0.
+
+    Exact, as for Poisson counts; `sided` is "upper", "lower" or "two", `signal` is ">=" or ">" (Hawkins & Olwell 1998).
+
+    >>> round(binomial_cusum_arl(50, 0.02, 1.5, 6), 3)
+    669.044
+    """
+    return _arl(_binomial(n, p), k, h, sided, signal)
+
+
+def binomial_cusum_limit(n: int, p: float, k: float, arl0: float, sided: str = "upper", signal: str = ">=") -> float:  # noqa: PLR0913, PLR0917  # the chart's own
+    """The smallest limit on the lattice of S whose average run length at this p is at least `arl0`.
+
+    >>> binomial_cusum_limit(50, 0.02, 1.5, 500)
+    6.0
+    """
+    return _limit(_binomial(n, p), k, arl0, sided, signal)
+
+
+def negbin_cusum_arl(mean: float, var: float, k: float, h: float, sided: str = "upper", signal: str = ">=") -> float:  # noqa: PLR0913, PLR0917  # the chart's own
+    """Average run length of a CUSUM of negative binomial counts with this true mean and variance, from S = 0.
+
+    The law of overdispersed counts: var >= mean, and with var = mean it is Poisson's. Exact, as for Poisson counts; `sided` is "upper",
+    "lower" or "two", `signal` is ">=" or ">" (Hawkins & Olwell 1998).
+
+    >>> round(negbin_cusum_arl(10, 30, 13, 40), 3)
+    2673.976
+    """
+    return _arl(_negbin(mean, var), k, h, sided, signal)
+
+
+def negbin_cusum_limit(mean: float, var: float, k: float, arl0: float, sided: str = "upper", signal: str = ">=") -> float:  # noqa: PLR0913, PLR0917  # the chart's own
+    """The smallest limit on the lattice of S whose average run length at this mean and variance is at least `arl0`.
+
+    >>> negbin_cusum_limit(10, 30, 13, 1000)
+    34.0
+    """
+    return _limit(_negbin(mean, var), k, arl0, sided, signal)
+
+
+def _poisson(mean: float) -> Law:
+    return Poisson(arguments.non_negative("mean", mean))
+
+
+def _binomial(n: int, p: float) -> Law:
+    return Binomial(arguments.whole("n", n, 1), arguments.probability("p", p))
+
+
+def _negbin(mean: float, var: float) -> Law:
+    mean, var = arguments.positive("mean", mean), arguments.positive("var", var)
+    if var < mean:
+        raise ValueError(f"var is {var:g}, mean is {mean:g}: a negative binomial variance is never below its mean")
+    return Poisson(mean) if var == mean else NegativeBinomial(mean, var)
+
+
+def _arl(law: Law, k: float, h: float, sided: str, signal: str) -> float:
+    k, touching = _checked(k, sided, signal)
+    fraction = rational(k)
+    states = steps_to_signal(rational(arguments.non_negative("h", h)), fraction.denominator, touching=touching)
+    return _both(law, k, sided, states)
+
+
+@lru_cache(maxsize=4096)
+def _limit(law: Law, k: float, arl0: float, sided: str, signal: str) -> float:
+    k, touching = _checked(k, sided, signal)
+    q = rational(k).denominator
+    states = smallest(lambda steps: _both(law, k, sided, steps), arguments.run_length("arl0", arl0), max(int(q * law.spread), 1))
+    return limit_of(states, q, touching=touching)
+
+
+def _checked(k: float, sided: str, signal: str) -> tuple[float, bool]:
+    arguments.one_of("sided", sided, ("upper", "lower", "two"))
+    arguments.one_of("signal", signal, (">=", ">"))
+    return arguments.non_negative("k", k), signal == ">="
+
+
+def _both(law: Law, k: float, sided: str, states: int) -> float:
+    """The average run length of one side, or of two whose rates add."""
+    if states <= 0:
+        return 1.0
+    rates = [1.0 / _side(law, k, states, upper=side == "upper") for side in ("upper", "lower") if sided in {side, "two"}]
+    return 1.0 / sum(rates) if any(rates) else math.inf
+
+
+@lru_cache(maxsize=4096)
+def _side(law: Law, k: float, states: int, *, upper: bool) -> float:
+    walk = Walk(law, rational(k), upper)
+    if states > _STATES * walk.k.denominator:
+        raise ValueError(f"h is {states / walk.k.denominator:g}: more than {_STATES} counts; chart a rate, or a larger unit")
+    solved = states <= _EQUATIONS or (states <= _WIDE and states > 256 * walk.k.denominator)
+    return toeplitz.arl(walk, states) if solved else excursion.arl(walk, states)
