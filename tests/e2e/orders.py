@@ -15,6 +15,7 @@ SHIFT_OF_AMOUNT = range(71, 76)  # everywhere, amounts rise by a third: long eno
 GAP = range(60, 69)  # no records for longer than `max_empty_windows`, and for longer than a partition may run ahead
 OUTAGE = range(85, 87)  # no records at all
 DRIFT_OF_AMOUNT = range(95, 110)  # in the north, by about one sigma: for CUSUM and EWMA
+BACKLOG = (*range(10, 55), *range(70, 80))  # one in five is late: the first one after a restart tells if the watermark was kept
 NO_CUSTOMER = range(112, 114)  # in the west
 SEGMENTS = {"north": 45, "south": 50, "west": 104, "isle": 3, None: 2}  # records in a window, about
 
@@ -72,6 +73,7 @@ def orders(seed: int = 7) -> list[Produced]:
     """All records in the order of arrival."""
     rng = np.random.default_rng(seed)
     made = [_order(rng, window, segment) for window in range(WINDOWS) if window not in (*OUTAGE, *GAP) for segment in _segments(rng)]
+    made += [_order(rng, window, "south", late=True) for window in BACKLOG for _ in range(60)]
     made += [_trouble(rng, kind) for kind in range(len(TROUBLE)) for _ in range(12)]
     made += [one for window in range(10, 30) for one in _edge(rng, window, 15_000 - window % 2)]
     return sorted(made, key=lambda one: one.arrived)
@@ -83,10 +85,10 @@ def _segments(rng: np.random.Generator) -> list[str | None]:
     return [name for name, about in SEGMENTS.items() for _ in range(about + int(rng.integers(-spread[name], spread[name] + 1)))]
 
 
-def _order(rng: np.random.Generator, window: int, region: str | None) -> Produced:
+def _order(rng: np.random.Generator, window: int, region: str | None, *, late: bool = False) -> Produced:
     at = BASE + 60_000 * window + int(rng.integers(60_000))
-    late = rng.random() < 0.01
-    delay = int(rng.integers(60_000, 200_000)) if late else int(rng.gamma(2.0, 600.0)) % 4_900
+    late = late or bool(rng.random() < 0.01)
+    delay = int(rng.integers(80_000, 200_000)) if late else int(rng.gamma(2.0, 600.0)) % 4_900
     found: dict[str, Any] = {"at": at, "region": region, "amount": _amount(rng, window, region), "status": _status(rng, window, region)}
     lost = 0.4 if window in NO_CUSTOMER and region == "west" else 0.02
     found["customer"] = None if rng.random() < lost / 2 else {"id": None if rng.random() < lost / 2 else int(rng.integers(1_000_000))}

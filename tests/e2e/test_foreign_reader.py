@@ -9,7 +9,7 @@ from e2e.conftest import SOURCE
 from e2e.orders import HEADERS
 from e2e.stage import foreign
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(240)]  # the runs that a module shares are in its first test
 
 
 @pytest.mark.parametrize(("topic", "bad"), [("clean", False), ("quarantine", True)])

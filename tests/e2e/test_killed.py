@@ -12,7 +12,7 @@ from e2e.compare import due, transitions
 from e2e.outcome import judged, outcome, placed, said, tallies_begin
 from e2e.stage import KEY, Progress, command
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(240)]  # the runs that a module shares are in its first test
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ from streamspc.bucket.plan import plan
 from streamspc.model import END, Moments, Ratio, Rejection
 from streamspc.settings import load
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(240)]  # the runs that a module shares are in its first test
 
 
 def test_tallies_hold_what_the_records_say(reference, foreseen):

@@ -12,7 +12,7 @@ from e2e.orders import PARTITIONS, STREAM, orders
 from e2e.outcome import judged, outcome, placed, said
 from e2e.stage import Progress, command, foreign, free_address, make_topic, produce, scrape
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(240)]  # the runs that a module shares are in its first test
 
 DRAIN = 25.0  # seconds, the program's default
 LIVE = "e2e.live"
