@@ -15,7 +15,7 @@ SPEC = semantics()
 STREAM = ready(SPEC.streams[0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(one=st.builds(source, SEEDS, st.sampled_from([1, 30, 150])), first=SEEDS, second=SEEDS)
 def test_what_a_window_holds_does_not_depend_on_the_batches(one, first, second):
     """Two ways to cut one partition into batches give the same points, signals and verdicts, to the last bit."""
@@ -24,7 +24,7 @@ def test_what_a_window_holds_does_not_depend_on_the_batches(one, first, second):
     assert outputs[0] == outputs[1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(sources=logs(), charts=st.integers(1, 4), first=SEEDS, second=SEEDS)
 def test_nor_on_how_the_partitions_are_interleaved(sources, charts, first, second):
     """Two ways to read several partitions, cut and interleaved anyhow, give the same in each chart partition."""

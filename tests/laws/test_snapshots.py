@@ -20,7 +20,7 @@ def restored(state: State, offset: int) -> State:
     return found[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(sources=logs(), charts=st.integers(1, 4), seed=SEEDS, share=st.floats(0, 1))
 def test_a_restored_state_goes_on_bit_for_bit(sources, charts, seed, share):
     """Saved after any block and restored, each chart partition says and becomes what it would have without."""

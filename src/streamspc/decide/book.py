@@ -36,6 +36,7 @@ class Book:
     _remembered: deque[int] = field(default_factory=deque)  # starts in `rejected` that are complete, oldest first
     _rejections: int = 0  # in the windows of `_remembered`
     _shares: deque[float] = field(default_factory=deque)
+    _storm: bool = False
 
     @property
     def until(self) -> int:
@@ -75,16 +76,17 @@ class Book:
 
     def stormy(self) -> bool:
         """Has the storm guard lifted the rejections of the last complete window?"""
-        return tripped(self.spec.storm, tuple(self._shares))
+        return self._storm
 
     def _complete(self, start: int) -> None:
         rejected = self.rejected.get(start, {})
         self._shares.append(share(self._records.pop(start), tuple(rejected.values())))
         if len(self._shares) > self.spec.storm.windows:
             self._shares.popleft()
+        self._storm = tripped(self.spec.storm, tuple(self._shares))
         if not rejected:
             return
-        if self.stormy():
+        if self._storm:
             self.storms.add(start)
         self._remembered.append(start)
         self._rejections += len(rejected)
