@@ -21,6 +21,7 @@ from streamspc.design.r_chart import r_chart_arl
 from streamspc.design.s_chart import s_chart_arl
 from streamspc.design.self_starting import self_starting
 from streamspc.design.shewhart import shewhart_arl, shewhart_quantile
+from streamspc.design.variance_charts import cusum_variance_arl, cusum_variance_limit, ewma_variance_arl, ewma_variance_limit
 
 __all__ = [
     "bernoulli_cusum_arl",
@@ -30,6 +31,10 @@ __all__ = [
     "cusum_arl",
     "cusum_limit",
     "cusum_quantile",
+    "cusum_variance_arl",
+    "cusum_variance_limit",
+    "ewma_variance_arl",
+    "ewma_variance_limit",
     "imr_arl",
     "negbin_cusum_arl",
     "negbin_cusum_limit",
