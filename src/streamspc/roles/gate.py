@@ -109,7 +109,7 @@ class GateRole:
         if self.generation != self.consumer.generation():
             self._take_over()
             return False
-        ends = self.ends.of(self.spec.topic, self.consumer) if self.ends else None
+        ends = self._ends()
         sends: list[Send] = []
         offsets: dict[Place, Committed] = {}
         done: list[Routed] = []
@@ -182,6 +182,15 @@ class GateRole:
             record = msgspec.json.decode(value or b"", type=VerdictRecord) if key == self.stream_name.encode() else None
             if isinstance(record, Rejection | Judged):
                 self.book.take(batch.partition, record)
+
+    def _ends(self) -> dict[Place, int] | None:
+        """Where each partition ends, once that is known."""
+        if self.ends is None:
+            return None
+        self.pulse.beat(LONG)  # the brokers may be asked
+        found = self.ends.of(self.spec.topic, self.consumer)
+        self.pulse.beat()
+        return found
 
     def _take_over(self) -> None:
         """Begin every assigned partition at its committed offset, with the watermark that was committed with it."""

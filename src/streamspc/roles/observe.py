@@ -113,7 +113,7 @@ class ObserveRole:
         if self.generation != self.consumer.generation():
             self._take_over()
             return False
-        ends = (self.ends.of(self.spec.topic, self.consumer) if self.ends else None) or {}
+        ends = self._ends() or {}
         tables, progress, kept = [], {}, []
         for batch in batches:
             place = Place(batch.topic, batch.partition)
@@ -130,6 +130,15 @@ class ObserveRole:
             self._count(kept, progress)
         self.lag.look(self.consumer, self.pulse)
         return bool(ends) and all(source.watermark == END for source in self.sources.values()) and bool(self.sources)
+
+    def _ends(self) -> dict[Place, int] | None:
+        """Where each partition ends, once that is known."""
+        if self.ends is None:
+            return None
+        self.pulse.beat(LONG)  # the brokers may be asked
+        found = self.ends.of(self.spec.topic, self.consumer)
+        self.pulse.beat()
+        return found
 
     def _take_over(self) -> None:
         """Begin every assigned partition at its committed offset, with the watermark that was committed with it."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CHARTS = tuple(ChartKind)
 Row = tuple[tuple[str, ...], float]
-Gauges = dict[tuple[str, tuple[str, ...]], float]  # by family and labels; those of several chart partitions add up, of times the earliest counts
+Gauges = dict[tuple[str, tuple[str, ...]], float]  # by family and labels; chart partitions add up, of times the earliest counts
 
 
 class Panel:
