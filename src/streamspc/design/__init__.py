@@ -5,6 +5,7 @@ modules of `chart`.
 """
 
 from streamspc.design.bernoulli_cusum import bernoulli_cusum_arl, bernoulli_cusum_limit
+from streamspc.design.count_chart import c_chart_arl, c_chart_limit, p_chart_arl, p_chart_limit
 from streamspc.design.count_cusum import (
     binomial_cusum_arl,
     binomial_cusum_limit,
@@ -28,6 +29,8 @@ __all__ = [
     "bernoulli_cusum_limit",
     "binomial_cusum_arl",
     "binomial_cusum_limit",
+    "c_chart_arl",
+    "c_chart_limit",
     "cusum_arl",
     "cusum_limit",
     "cusum_quantile",
@@ -38,6 +41,8 @@ __all__ = [
     "imr_arl",
     "negbin_cusum_arl",
     "negbin_cusum_limit",
+    "p_chart_arl",
+    "p_chart_limit",
     "poisson_cusum_arl",
     "poisson_cusum_limit",
     "r_chart_arl",
