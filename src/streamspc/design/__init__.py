@@ -16,6 +16,7 @@ from streamspc.design.count_cusum import (
 )
 from streamspc.design.cusum import cusum_arl, cusum_limit
 from streamspc.design.cusum_quantile import cusum_quantile
+from streamspc.design.estimated import estimated_shewhart_arl, expected_rate_limit, guaranteed_limit
 from streamspc.design.hotelling import t2_arl
 from streamspc.design.individuals import imr_arl
 from streamspc.design.r_chart import r_chart_arl
@@ -36,8 +37,11 @@ __all__ = [
     "cusum_quantile",
     "cusum_variance_arl",
     "cusum_variance_limit",
+    "estimated_shewhart_arl",
     "ewma_variance_arl",
     "ewma_variance_limit",
+    "expected_rate_limit",
+    "guaranteed_limit",
     "imr_arl",
     "negbin_cusum_arl",
     "negbin_cusum_limit",

@@ -23,6 +23,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from streamspc.design import arguments
+from streamspc.design.panels import to_legendre
 from streamspc.design.quadrature import legendre, normal_density
 from streamspc.design.shewhart import shewhart_arl
 
@@ -39,7 +40,8 @@ KINKS = 8  # beyond this derivative a kink is smooth to double precision
 def imr_arl(M: float, R: float | None, shift: float = 0.0) -> float:  # noqa: N803 - the literature's names
     """Average run length of an individuals chart with limits +-M together with a moving range chart with limit R, all in sigma.
 
-    The first point has no moving range. R None leaves the individuals chart alone; an ARL beyond 1e24 of both is infinite. The usual R is D4 d2 = 3.26653 x 1.128379.
+    The first point has no moving range. R None leaves the individuals chart alone. The usual R is D4 d2 = 3.26653 x 1.128379. An average
+    beyond 1e24 is given as infinite.
 
     >>> round(imr_arl(3.0, 3.686), 2), round(imr_arl(3.0, None, 1.0), 3)
     (105.35, 43.895)
@@ -84,13 +86,11 @@ def _lines(limit: float, most: float, low: float, high: float) -> Floats:
 def _kernel(lines: Floats, nodes: Floats, most: float, shift: float) -> Floats:
     """Row i integrates a function, given at the nodes, times the density over the points that may follow node i."""
     unit, weights = legendre(NODES)
-    vander = np.polynomial.legendre.legvander
-    to_series = (np.arange(NODES)[:, None] + 0.5) * vander(unit, NODES - 1).T * weights
     columns = []
     for left, right in pairwise(lines):
         a, b = np.clip(nodes - most, left, right), np.clip(nodes + most, left, right)
         at = a[:, None] + (b - a)[:, None] * (unit + 1.0) / 2.0
         mass = (b - a)[:, None] / 2.0 * weights * normal_density(at - shift)
-        series = vander((2.0 * at - left - right) / (right - left), NODES - 1)
-        columns.append(np.einsum("iq,iqk->ik", mass, series) @ to_series)
+        series = np.polynomial.legendre.legvander((2.0 * at - left - right) / (right - left), NODES - 1)
+        columns.append(np.einsum("iq,iqk->ik", mass, series) @ to_legendre(NODES))
     return np.hstack(columns)

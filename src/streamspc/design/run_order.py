@@ -14,11 +14,13 @@ with the current value kept.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, gmres
+
+from streamspc.design.panels import cumulative
+from streamspc.design.quadrature import legendre
 
 if TYPE_CHECKING:
     from streamspc.design.run_rules import Machine
@@ -27,22 +29,9 @@ if TYPE_CHECKING:
 NODES = 12
 
 
-@cache
-def uniform_rule() -> tuple[Floats, Floats]:
-    """Weights on [0, 1], and the matrix whose row i integrates the interpolating polynomial from 0 to node i."""
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
-    degrees = np.arange(NODES)
-    values = np.polynomial.legendre.legvander(nodes, NODES)
-    to_series = (degrees[:, None] + 0.5) * values[:, :-1].T * weights  # values at the nodes to Legendre coefficients
-    lower = np.column_stack((np.zeros(NODES), values[:, :-2]))
-    integrals = (values[:, 1:] - lower) / (2 * degrees + 1)  # of P_k from -1; P_0 has no lower neighbour
-    integrals[:, 0] = nodes + 1.0
-    return weights / 2.0, (integrals @ to_series) / 2.0
-
-
 def order_arl(machine: Machine, shares: Floats) -> float:
     """Average run length from the start, with the probabilities of the zones."""
-    weights, below = uniform_rule()
+    weights, below = legendre(NODES)[1] / 2.0, cumulative(NODES) / 2.0
     above = weights - below
     states, zones = len(machine.step), len(shares)
     own = np.maximum(machine.zone, 0)
