@@ -19,7 +19,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import solve_banded
 
 from streamspc.design import arguments
 from streamspc.design.count_cusum import binomial_cusum_arl, binomial_cusum_limit
@@ -93,7 +92,7 @@ def _cycle(p: float, rise: int, states: int) -> tuple[float, float]:
     while True:
         size = min(rise, below)
         source = [c + p * f[-size:] for c, f in ((1.0, fixed.length), (0.0, fixed.signal), (0.0, share))]
-        length, signal, chained = _filter(p, np.stack(source, axis=1)).T
+        length, signal, chained = _filter(p, np.stack(source))
         leaving = 1.0 - chained[-1]
         top = _Cycle(length[-1] / leaving, signal[-1] / leaving)
         here = _Cycle(length + chained * top.length, signal + chained * top.signal)
@@ -109,8 +108,8 @@ def _cycle(p: float, rise: int, states: int) -> tuple[float, float]:
 
 
 def _filter(p: float, source: Array) -> Array:
-    """f(s) = source(s) + (1-p) f(s-1), from 0: each column."""
-    band = np.ones((2, len(source)))
-    band[1] = p - 1.0
-    filtered: Array = solve_banded((1, 0), band, source, overwrite_ab=True, overwrite_b=True, check_finite=False)
+    """f(s) = source(s) + (1-p) f(s-1), from 0: each row."""
+    from scipy.signal import lfilter  # noqa: PLC0415  # slow to load, and of use to this chart alone
+
+    filtered: Array = lfilter([1.0], [1.0, p - 1.0], source)
     return filtered
