@@ -1,7 +1,7 @@
 """Laws of counts: Poisson, binomial, negative binomial, each with both tails to full relative precision.
 
 A tail is never taken as one minus the other: false alarms live in the far tails, where that would leave no digits. Tails are incomplete
-gamma and beta functions; single probabilities are taken from the logarithms of gamma and beta functions.
+gamma and beta functions; single probabilities have a module of their own.
 
 Source: Johnson, N. L., Kemp, A. W. and Kotz, S. (2005), Univariate discrete distributions, 3rd edition, sections 3.4, 4.4 and 5.4.
 """
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
-from scipy.special import betainc, betaincc, betaln, gammainc, gammaincc, gammaln, xlog1py, xlogy
+from scipy.special import betainc, betaincc, gammainc, gammaincc, xlog1py
 
-Array = npt.NDArray[np.float64]
+from streamspc.design import saddle_point
+from streamspc.design.saddle_point import Array
 
 
 class Law(Protocol):
@@ -64,8 +64,9 @@ class Poisson:
 
     def at(self, x: Array) -> Array:
         """P(X = x)."""
-        n = np.maximum(x, 0.0)
-        return _where(x >= 0.0, np.exp(xlogy(n, self.mean) - gammaln(n + 1.0) - self.mean), 0.0)
+        if self.mean == 0.0:
+            return _where(x == 0.0, 1.0, 0.0)
+        return _where(x >= 0.0, saddle_point.poisson(np.maximum(x, 0.0), self.mean), 0.0)
 
     def up_to(self, x: Array) -> Array:
         """P(X <= x)."""
@@ -99,9 +100,11 @@ class Binomial:
 
     def at(self, x: Array) -> Array:
         """P(X = x)."""
-        m = np.clip(x, 0.0, self.n)
-        log = xlogy(m, self.p) + xlog1py(self.n - m, -self.p) - betaln(m + 1.0, self.n - m + 1.0) - math.log(self.n + 1.0)
-        return _where((x >= 0.0) & (x <= self.n), np.exp(log), 0.0)
+        ends = _where(x == 0.0, math.exp(xlog1py(self.n, -self.p)), _where(x == self.n, self.p**self.n, 0.0))
+        if self.n == 1 or self.p in {0.0, 1.0}:
+            return ends
+        m = np.clip(x, 1.0, self.n - 1.0)
+        return _where(x == m, saddle_point.binomial(m, self.n - m, self.p, 1.0 - self.p), ends)
 
     def up_to(self, x: Array) -> Array:
         """P(X <= x)."""
@@ -149,9 +152,9 @@ class NegativeBinomial:
 
     def at(self, x: Array) -> Array:
         """P(X = x)."""
-        m = np.maximum(x, 0.0)
-        log = self.size * math.log1p(-self.share) + xlogy(m, self.share) - betaln(m + 1.0, self.size) - np.log(m + self.size)
-        return _where(x >= 0.0, np.exp(log), 0.0)
+        m, size = np.maximum(x, 1.0), self.size
+        inner = size / (size + m) * saddle_point.binomial(m, np.full_like(m, size), self.share, self.mean / self.var)
+        return _where(x == m, inner, _where(x == 0.0, math.exp(size * math.log1p(-self.share)), 0.0))
 
     def up_to(self, x: Array) -> Array:
         """P(X <= x)."""
