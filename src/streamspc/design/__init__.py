@@ -23,6 +23,7 @@ from streamspc.design.r_chart import r_chart_arl
 from streamspc.design.s_chart import s_chart_arl
 from streamspc.design.self_starting import self_starting
 from streamspc.design.shewhart import shewhart_arl, shewhart_quantile
+from streamspc.design.shewhart_cusum import shewhart_cusum_arl, shewhart_cusum_limit
 from streamspc.design.variance_charts import cusum_variance_arl, cusum_variance_limit, ewma_variance_arl, ewma_variance_limit
 
 __all__ = [
@@ -53,6 +54,8 @@ __all__ = [
     "s_chart_arl",
     "self_starting",
     "shewhart_arl",
+    "shewhart_cusum_arl",
+    "shewhart_cusum_limit",
     "shewhart_quantile",
     "t2_arl",
 ]
