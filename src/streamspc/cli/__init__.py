@@ -28,6 +28,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "run": Command("streamspc.cli.run", "run the daemon, all roles or some"),
     "check-config": Command("streamspc.cli.check_config", "say what is wrong with a configuration, or print its JSON Schema"),
+    "check": Command("streamspc.cli.check", "chart a file once, as the daemon would: for continuous integration"),
     "topics": Command("streamspc.cli.topics", "create the topics of an application, or say what is wrong with them"),
     "demo": Command("streamspc.cli.demo", "watch the flights of 2013 on an Apache Kafka of its own"),
 }

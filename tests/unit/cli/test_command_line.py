@@ -78,10 +78,10 @@ def test_the_version_is_that_of_the_package(capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "streamspc: a command is missing: one of run, check-config, topics, demo\nTry: streamspc --help\n"),
+        ([], "streamspc: a command is missing: one of run, check-config, check, topics, demo\nTry: streamspc --help\n"),
         (["rnu"], "streamspc: unknown command 'rnu'; did you mean 'run'?\nTry: streamspc --help\n"),
-        (["xyz"], "streamspc: unknown command 'xyz'; expected one of run, check-config, topics, demo\nTry: streamspc --help\n"),
-        (["--nothing"], "streamspc: a command is missing: one of run, check-config, topics, demo\nTry: streamspc --help\n"),
+        (["xyz"], "streamspc: unknown command 'xyz'; expected one of run, check-config, check, topics, demo\nTry: streamspc --help\n"),
+        (["--nothing"], "streamspc: a command is missing: one of run, check-config, check, topics, demo\nTry: streamspc --help\n"),
         (
             ["topics", "make", "x"],
             "streamspc topics: argument action: invalid choice: 'make' (choose from 'create', 'check')\nTry: streamspc topics --help\n",

@@ -1,0 +1,98 @@
+"""What a run found: series, windows, episodes, gaps."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from streamspc.check.episodes import Book, Episode
+from streamspc.check.severity import Scale
+from streamspc.model import Phase, Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamspc.check.episodes import Mark
+    from streamspc.flow import Outputs
+    from streamspc.model import Floats, Ints, Points, StreamSpec
+
+
+class Series(NamedTuple):
+    """One series, and how many points it had."""
+
+    metric: str
+    segment: str
+    learning: int
+    monitoring: int
+
+
+class Seen(NamedTuple):
+    """A window's points with what check adds to them."""
+
+    points: Points
+    severity: Floats
+    marks: dict[tuple[str, str], Mark]
+
+
+class Report:
+    """Takes the outputs of the fold, one after the other, and remembers what a summary needs."""
+
+    def __init__(self, spec: StreamSpec) -> None:
+        self.spec = spec
+        self.windows = 0
+        self.first: int | None = None  # start of the first window
+        self.end: int | None = None  # of the last one
+        self.gaps: list[tuple[int, int]] = []
+        self.rejected = 0  # windows, counted for each segment that is rejected
+        self.counts: dict[str, int] = {}  # of the fold: late_after_close, segment_limit
+        self._book = Book()
+        self._scale = Scale.of(spec)
+        self._segments: tuple[str, ...] = ()
+        self._points: Ints = np.zeros((len(Phase), len(spec.metrics), 0), np.int64)
+
+    def take(self, out: Outputs) -> Iterator[Seen]:
+        """Take one output; what is yielded are its windows with points, in the order of time."""
+        by_start: dict[int, list[Signal]] = defaultdict(list)
+        for signal in out.signals:
+            if signal.kind == "gap":
+                self.gaps.append((signal.start, signal.end))
+            elif signal.kind != "end":
+                by_start[signal.start].append(signal)
+        self.rejected += sum(hasattr(verdict, "segment") for verdict in out.verdicts)
+        for points in out.points:
+            self._count(points)
+            severity = self._scale.severity(points)
+            yield Seen(points, severity, self._book.take(points, by_start[points.start], severity))
+
+    @property
+    def episodes(self) -> list[Episode]:
+        """All episodes, as they opened."""
+        return self._book.all
+
+    def series(self) -> list[Series]:
+        """All series, by metric and segment."""
+        learning, monitoring = self._points.tolist()
+        return [
+            Series(metric.name, segment, learning[m][s], monitoring[m][s])
+            for m, metric in enumerate(self.spec.metrics)
+            for s, segment in enumerate(self._segments)
+        ]
+
+    def points(self, phase: Phase) -> int:
+        """Points of that phase."""
+        return int(self._points[list(Phase).index(phase)].sum())
+
+    def _count(self, points: Points) -> None:
+        if points.segments != self._segments:
+            column = {name: at for at, name in enumerate(points.segments)}
+            grown = np.zeros((len(Phase), len(points.metrics), len(points.segments)), np.int64)
+            grown[..., [column[name] for name in self._segments]] = self._points
+            self._segments, self._points = points.segments, grown
+        for code in range(len(Phase)):
+            self._points[code] += points.phase == code
+        self.windows += not points.gap
+        self.first = points.start if self.first is None else self.first
+        self.end = points.end
+        self.counts = dict(points.counts)

@@ -1,0 +1,115 @@
+"""The summary of a run: facts for machines, tables for people."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from streamspc.check.rows import iso
+from streamspc.model import Phase
+
+if TYPE_CHECKING:
+    from streamspc.check.drive import Steps
+    from streamspc.check.episodes import Episode
+    from streamspc.check.report import Report
+
+MOST = 20  # episodes that people are shown
+PIPED = 160  # columns where no terminal tells its width
+_TIMES = ("opened", "until", "onset", "worst")
+
+
+def facts(report: Report, steps: Steps, config: str) -> dict[str, Any]:
+    """Everything the run found, for JSON."""
+    zone = report.spec.timezone
+    return {
+        "stream": report.spec.name,
+        "config": config,
+        "records": steps.records,
+        "refused": dict(sorted(steps.refused.items())),
+        "examples": {reason: {"record": at, "detail": detail} for reason, (at, detail) in sorted(steps.examples.items())},
+        "counts": dict(sorted(report.counts.items())),
+        "windows": report.windows,
+        "start": None if report.first is None else iso(report.first, zone),
+        "end": None if report.end is None else iso(report.end, zone),
+        "points": {phase.value: report.points(phase) for phase in Phase},
+        "series": [series._asdict() for series in report.series()],
+        "rejected": report.rejected,
+        "gaps": [{"start": iso(start, zone), "end": iso(end, zone)} for start, end in report.gaps],
+        "episodes": [_episode(episode, zone) for episode in report.episodes],
+        "warnings": warnings(report),
+    }
+
+
+def encoded(answer: dict[str, Any]) -> bytes:
+    """JSON for people and machines."""
+    return msgspec.json.format(msgspec.json.encode(answer), indent=2) + b"\n"
+
+
+def _episode(episode: Episode, zone: str) -> dict[str, Any]:
+    told = msgspec.structs.asdict(episode)
+    return told | {name: iso(told[name], zone) for name in _TIMES}
+
+
+def warnings(report: Report) -> list[str]:
+    """What makes `in control` mean less than it says."""
+    series = report.series()
+    learning = sum(not one.monitoring for one in series)
+    if not learning:
+        return []
+    wanted = report.spec.baseline.windows
+    which = "nothing was judged: every series" if learning == len(series) else f"{learning} of {len(series)} series were not judged: each"
+    return [f"{which} still learns from its first {wanted} windows (`baseline.windows`)"]
+
+
+def show(report: Report, steps: Steps, verdict: str) -> None:
+    """Print tables on standard output."""
+    terminal = sys.stdout.isatty()
+    console = Console(file=sys.stdout, highlight=False, width=None if terminal else PIPED)
+    zone = report.spec.timezone
+    span = f", {iso(report.first, zone)} to {iso(report.end, zone)}" if report.first is not None and report.end is not None else ""
+    console.print(Text(f"stream {report.spec.name}: {verdict}", style="bold"))
+    console.print(Text(f"{steps.records:,} records, {report.windows:,} windows{span}"))
+    learning, monitoring = report.points(Phase.LEARNING), report.points(Phase.MONITORING)
+    judged = f"{monitoring:,} points judged, {learning:,} learnt from, {report.rejected:,} windows rejected"
+    console.print(Text(f"{len(report.series()):,} series, {judged}"))
+    for reason, n in sorted(steps.refused.items()):
+        at, detail = steps.examples.get(reason, (0, ""))
+        console.print(Text(f"refused: {reason} {n:,}" + (f" (first: record {at}: {detail})" if at else f" ({detail})" if detail else "")))
+    for name, n in sorted(report.counts.items()):
+        if n:
+            console.print(Text(f"{name}: {n:,}"))
+    for start, end in report.gaps:
+        console.print(Text(f"gap: no records from {iso(start, zone)} to {iso(end, zone)} and before"))
+    for warning in warnings(report):
+        console.print(Text(f"warning: {warning}"))
+    if report.episodes:
+        console.print(_table(report.episodes, zone))
+
+
+def _table(episodes: list[Episode], zone: str) -> Table:
+    more = f", the {MOST} worst" if len(episodes) > MOST else ""
+    table = Table(title=f"{len(episodes)} episodes{more}", title_justify="left")
+    for name in ("opened", "until", "metric", "segment", "charts", "windows", "worst", "limits", "severity", "rejected"):
+        table.add_column(name, justify="right" if name in {"windows", "worst", "severity"} else "left")
+    shown = sorted(sorted(episodes, key=lambda episode: -episode.severity)[:MOST], key=lambda episode: episode.opened)
+    for e in shown:
+        limits = " to ".join("-" if limit is None else f"{limit:.5g}" for limit in (e.lcl, e.ucl))
+        cells = (
+            iso(e.opened, zone),
+            iso(e.until, zone),
+            e.metric,
+            e.segment,
+            f"{'+'.join(e.charts)} {e.side}",
+            f"{e.windows:,}",
+            "-" if e.value is None else f"{e.value:.5g}",
+            limits,
+            f"{e.severity:.3f}",
+            ("yes" if e.rejected else "") + (" muted" if e.muted else ""),
+        )
+        table.add_row(*map(Text, cells))
+    return table
