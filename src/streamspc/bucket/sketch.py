@@ -69,8 +69,8 @@ def take(sketched: Quantiles, rows: Ints) -> Quantiles:
 def quantile(sketched: Quantiles, q: float) -> Floats:
     """The q-quantile of each cell, nan where n is 0. [c].
 
-    Raw: linear interpolation between the values beside rank (n - 1) q (type 7, as in numpy). Bins: in the bin that holds this
-    rank, its values taken as evenly spread.
+    Linear interpolation between the values beside rank (n - 1) q (type 7, as in numpy); where they are in bins, the values of a bin
+    are taken as evenly spread.
     """
     return _at(sketched, np.full(len(sketched.n), q))[0]
 
@@ -176,10 +176,17 @@ def _at(sketched: Quantiles, q: Floats) -> tuple[Floats, Floats]:
         through = np.cumsum(sketched.bin_count)
         first = np.searchsorted(sketched.bin_cell, cells[heavy])
         before = through[first] - sketched.bin_count[first]
-        entry = np.searchsorted(through, before + np.floor(rank[heavy]).astype(np.int64), side="right")
-        low, high = _edges(sketched.bin_key[entry])
-        count = sketched.bin_count[entry]
-        within = rank[heavy] - (through[entry] - count - before)
-        value[heavy] = low + (high - low) * np.minimum((within + 0.5) / count, 1.0)
-        width[heavy] = high - low
+        below = np.floor(rank[heavy]).astype(np.int64)
+        low, width[heavy] = _in_bin(sketched, through, before, below)
+        high, _ = _in_bin(sketched, through, before, np.minimum(below + 1, sketched.n[heavy] - 1))
+        value[heavy] = low + (high - low) * (rank[heavy] - below)
     return value, width
+
+
+def _in_bin(sketched: Quantiles, through: Ints, before: Ints, rank: Ints) -> tuple[Floats, Floats]:
+    """The value of a rank, those of its bin taken as evenly spread, and the bin's width; `before` counts the cells before. [c] each."""
+    entry = np.searchsorted(through, before + rank, side="right")
+    low, high = _edges(sketched.bin_key[entry])
+    count = sketched.bin_count[entry]
+    within = rank - (through[entry] - count - before)
+    return low + (high - low) * (within + 0.5) / count, high - low
