@@ -19,6 +19,7 @@ from streamspc.design.cusum_quantile import cusum_quantile
 from streamspc.design.estimated import estimated_shewhart_arl, expected_rate_limit, guaranteed_limit
 from streamspc.design.hotelling import t2_arl
 from streamspc.design.individuals import imr_arl
+from streamspc.design.mewma import mewma_arl, mewma_limit
 from streamspc.design.r_chart import r_chart_arl
 from streamspc.design.s_chart import s_chart_arl
 from streamspc.design.self_starting import self_starting
@@ -44,6 +45,8 @@ __all__ = [
     "expected_rate_limit",
     "guaranteed_limit",
     "imr_arl",
+    "mewma_arl",
+    "mewma_limit",
     "negbin_cusum_arl",
     "negbin_cusum_limit",
     "p_chart_arl",

@@ -37,8 +37,8 @@ def estimated_shewhart_arl(m: int, n: int = 1, L: float = 3.0, shift: float = 0.
     """Average run length over all Phase I of m points (n = 1), or m samples of n, with limits at the estimated centre +- L sigma.
 
     `sigma` is "sd" (s / c4), "moving_range" (mean / 1.128379), both for n = 1, or "pooled" (Sp / c4) for samples. `shift` is in sigma of
-    the plotted statistic. The few charts whose sigma came out large never signal and dominate the average; it is infinite, and refused, where
-    L^2 reaches the rate at which the law of the estimate falls (for "sd", (m - 1) c4^2).
+    the plotted statistic. The few charts whose sigma came out large never signal and dominate the average; it is infinite, and refused,
+    where L^2 reaches the rate at which the law of the estimate falls (for "sd", (m - 1) c4^2).
 
     >>> round(estimated_shewhart_arl(30), 1), round(estimated_shewhart_arl(25, 5, sigma="pooled"), 1)
     (1000.5, 418.5)

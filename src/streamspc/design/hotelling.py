@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from scipy.special import gammaincc, gammaln, xlogy
-
 from streamspc.design import arguments
+from streamspc.design.noncentral_chi import noncentral_above
 
 
 def t2_arl(p: int, upper: float, delta: float = 0.0) -> float:
@@ -25,10 +23,5 @@ def t2_arl(p: int, upper: float, delta: float = 0.0) -> float:
     (200.0, 6.875068)
     """
     p, upper, delta = arguments.whole("p", p, 1), arguments.positive("upper", upper), arguments.non_negative("delta", delta)
-    half = delta * delta / 2.0
-    spread = 12.0 * math.sqrt(half + 1.0)
-    last = max(half, math.sqrt(half * upper / 2.0)) + spread + 60.0  # the tail beyond a far limit comes from later terms
-    j = np.arange(max(0, int(half - spread)), int(last))
-    weights = np.exp(xlogy(j, half) - half - gammaln(j + 1.0))
-    signal = min(float(weights @ gammaincc(p / 2.0 + j, upper / 2.0)), 1.0)
+    signal = noncentral_above(p, upper, delta)
     return 1.0 / signal if signal > 0.0 else math.inf
