@@ -24,7 +24,7 @@ from streamspc.design.counts import Binomial, Law, NegativeBinomial, Poisson
 from streamspc.design.lattice_limit import smallest
 from streamspc.design.walk import Walk, limit_of, rational, steps_to_signal
 
-_EQUATIONS = 4000  # states up to which the equations are solved; beyond, a cycle is followed
+_EQUATIONS = 1500  # states up to which the equations are solved; beyond, a cycle is followed
 _WIDE = 16_000  # the same where S has many values of one fraction, so that a point of a cycle is slow too
 _STATES = 200_000  # of one fraction of S, at most
 

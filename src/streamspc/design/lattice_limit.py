@@ -22,15 +22,14 @@ def smallest(arl: Callable[[int], float], arl0: float, guess: int) -> int:
     >>> smallest(lambda n: 1.5**n, 10.0, 1)
     6
     """
-    goal = math.log(arl0)
-    low, below = 0, 0.0
-    high, above = guess, _log(arl(guess))
+    low, below = 0, 1.0
+    high, above = guess, _finite(arl(guess))
     for _ in range(_DOUBLINGS):
-        if above >= goal:
+        if above >= arl0:
             break
         low, below = high, above
         high *= 2
-        above = _log(arl(high))
+        above = _finite(arl(high))
     else:
         raise ValueError(f"no limit up to {high} steps of the lattice has an average run length of {arl0:g}")
     straight = False
@@ -38,16 +37,17 @@ def smallest(arl: Callable[[int], float], arl0: float, guess: int) -> int:
         straight = not straight
         middle = low + (high - low) // 2
         if straight:
-            middle = min(max(low + math.ceil((high - low) * (goal - below) / (above - below)), low + 1), high - 1)
-        value = _log(arl(middle))
-        if value >= goal:
+            share = math.log(arl0 / below) / math.log(above / below)
+            middle = min(max(low + math.ceil((high - low) * share), low + 1), high - 1)
+        value = _finite(arl(middle))
+        if value >= arl0:
             high, above = middle, value
         else:
             low, below = middle, value
     return high
 
 
-def _log(value: float) -> float:
+def _finite(value: float) -> float:
     if math.isinf(value):
         raise ValueError("the chart can never signal, so any limit will do")
-    return math.log(value)
+    return value

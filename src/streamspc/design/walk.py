@@ -19,6 +19,8 @@ import numpy as np
 
 from streamspc.design.counts import Array, Law
 
+_ROUNDING = 1e-14  # by which a float may miss the fraction that it means, absolute below 1
+
 
 def rational(value: float) -> Fraction:
     """The simplest fraction that a float can be taken to mean, of a denominator up to a million; else the float itself, exactly.
@@ -29,7 +31,7 @@ def rational(value: float) -> Fraction:
     exact = Fraction(value)
     for digits in range(7):
         near = exact.limit_denominator(10**digits)
-        if abs(near - exact) <= 1e-14 * max(1.0, abs(value)):
+        if abs(near - exact) <= _ROUNDING * max(1.0, abs(value)):
             return near
     return exact
 
@@ -65,8 +67,8 @@ def limit_of(steps: int, q: int, *, touching: bool) -> float:
     """The limit h, on the lattice, for which `steps` is the smallest multiple that is out of control; rounded to the safe side."""
     exact = Fraction(steps if touching else steps - 1, q)
     limit = float(exact)
-    if rational(limit) < exact:
-        return math.nextafter(limit, math.inf)
+    while rational(limit) < exact:
+        limit += _ROUNDING * max(1.0, limit)
     return limit
 
 
