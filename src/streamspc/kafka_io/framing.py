@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from kafka.errors import CorruptRecordError
 
+from streamspc.kafka_io.header_names import decoded
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -177,7 +179,7 @@ class _Names(dict[bytes, str]):
     """Names of headers as text; a topic has few."""
 
     def __missing__(self, name: bytes) -> str:
-        self[name] = text = name.decode()
+        self[name] = text = decoded(name)
         return text
 
 

@@ -18,6 +18,7 @@ from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords
 
 from streamspc.errors import Fatal
+from streamspc.kafka_io.header_names import Lenient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +128,13 @@ class BoundedBatch(DefaultRecordBatch):  # type: ignore[misc]  # the library has
     def _maybe_uncompress(self) -> None:
         if not self._decompressed and self.compression_type:
             self._buffer, self._pos, self._decompressed = bytearray(self.unpacked()), 0, True
+
+    def _read_msg(self, *rest: Any) -> Any:
+        try:
+            return super()._read_msg(*rest)
+        except UnicodeDecodeError:  # the position is still that of the record
+            self._buffer = Lenient(self._buffer)
+            return super()._read_msg(*rest)
 
 
 class BoundedRecords(MemoryRecords):  # type: ignore[misc]  # the library has no types

@@ -118,6 +118,23 @@ def test_headers_are_none_where_no_record_has_any():
     assert joined([none, some]).part(0, 1).headers is None
 
 
+def test_a_name_that_is_not_utf_8_goes_on_byte_for_byte():
+    """Both ways of reading give the same text, and a batch made of what was read is the batch that was read."""
+    names = [b"\xff\xfeid", "é".encode(), b"\xed\xa0\x80", b"plain"]
+    stand_in = [str(row) * len(name) for row, name in enumerate(names)]
+    data = _bytes([(5, b"k", b"v", [(text, b"x")]) for text in stand_in] + [(6, None, None, [])])
+    for text, name in zip(stand_in, names, strict=True):
+        data = data.replace(text.encode(), name)
+    one_by_one = list(_batch(data))
+    ours = decode([Framed.of(_batch(data))])
+    rows = zip(ours.timestamps.tolist(), ours.keys, ours.values, ours.headers or [], strict=True)
+
+    assert_equal(ours, of_records(one_by_one))
+    assert _bytes(rows)[61:] == data[61:]
+    assert _bytes([(it.timestamp, it.key, it.value, it.headers) for it in one_by_one])[61:] == data[61:]
+    assert [name.encode("utf-8") for found in ours.headers or [] for name, _ in found] == names
+
+
 def test_parts_joined_are_the_whole():
     """Cut anywhere and joined again nothing is lost; the whole is not copied."""
     whole = decode([Framed.of(_batch(_bytes(_MIXED)))])
