@@ -43,7 +43,7 @@ class Cusum(NamedTuple):
         """The chart after one window; it holds where there is no point."""
         value = np.empty_like(self.value)
         np.subtract(z, k, out=value[0])
-        np.subtract(-z, k, out=value[1])
+        np.subtract(-k, z, out=value[1])  # not -z - k: the sign of a nan would depend on where it stands
         value += self.value
         np.maximum(value, 0.0, out=value)
         np.copyto(value, self.value, where=~there)
