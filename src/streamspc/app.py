@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamspc.effect import sender
-from streamspc.errors import Fatal, Transient
+from streamspc.errors import ConfigError, Fatal, Transient
 from streamspc.kafka_io import KafkaPython
 from streamspc.kafka_io.topics import check, plans
 from streamspc.model import View
@@ -59,21 +59,28 @@ class App:
     _ended: threading.Event = field(default_factory=threading.Event)
     _loops: list[Loop] = field(default_factory=list)
     _starting: str = "waiting for Kafka"
+    _failure: BaseException | None = None  # of the start
 
     def run(self) -> bool:
         """Run until stopped or finished. True when the drain kept its deadline.
 
-        Raises Fatal when a role, or the start, met an error that this process cannot mend.
+        Raises ConfigError when the roles have nothing to do or a receiver cannot work, Fatal when a role, or the start, met an error that
+        this process cannot mend.
         """
+        kafka = KafkaPython(self.local.kafka)
+        roles = list(self._compose(kafka))
+        if not roles:
+            raise ConfigError(
+                f"--roles {','.join(self.roles)}: the configuration gives them nothing to do: it has no gate, or no receivers"
+            )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop())
         server = Server(self.local.listen, Answers(self.views, self.semantics.hash(), self.local.kafka.max_poll_interval))
         server.start()
         try:
-            kafka = KafkaPython(self.local.kafka)
-            if self._wait_for_kafka(kafka):
-                self._start(list(self._compose(kafka)))
-                self._wait()
+            # In a thread, for the client library waits long for a Kafka that is away, and a signal must not.
+            threading.Thread(target=self._begin, args=(kafka, roles), name="start", daemon=True).start()
+            self._wait()
             return self._drain()
         finally:
             server.close()
@@ -87,6 +94,14 @@ class App:
     def _stop(self) -> None:
         self.stopping.set()
         self._ended.set()
+
+    def _begin(self, kafka: Kafka, roles: list[Role]) -> None:
+        try:
+            if self._wait_for_kafka(kafka):
+                self._start(roles)
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
+            self._failure = error
+            self._ended.set()
 
     def _wait_for_kafka(self, kafka: Kafka) -> bool:
         """Topics as they have to be, and control with our configuration. False when stopped before that."""
@@ -128,9 +143,9 @@ class App:
         while not self.stopping.is_set():
             self._ended.wait()
             self._ended.clear()
-            if any(loop.failure for loop in self._loops):
+            if self._failure or any(loop.failure for loop in self._loops):
                 return
-            if all(loop.finished for loop in self._loops):
+            if self._loops and all(loop.finished for loop in self._loops):
                 log.info("finished: every role has read to the end")
                 if self.linger:
                     self.stopping.wait()
@@ -138,6 +153,8 @@ class App:
 
     def _drain(self) -> bool:
         self.stopping.set()
+        if self._failure is not None:
+            raise self._failure
         deadline = time.monotonic() + self.local.drain
         late = [loop.role.name for loop in self._loops if not loop.join(max(0.0, deadline - time.monotonic()))]
         for loop in self._loops:

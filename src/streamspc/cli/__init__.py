@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.execute(args))
     except SystemExit as stop:  # argparse has said all there is to say
         return ExitCode.OK if stop.code is None else int(stop.code)
+    except KeyboardInterrupt:
+        return _fail(ExitCode.INTERRUPTED, "interrupted")
     except ConfigError as error:
         return _fail(ExitCode.USAGE, *error.problems)
     except Transient as error:

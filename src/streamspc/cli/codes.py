@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     FATAL = 4
     DRAIN = 5
     STUCK = 6
+    INTERRUPTED = 130
 
 
 MEANINGS = {
@@ -25,5 +26,6 @@ MEANINGS = {
     ExitCode.FATAL: "nothing that this process can do will help; the message says the cure",
     ExitCode.DRAIN: "the drain took longer than its deadline: what was open is aborted, and repeated by the next process",
     ExitCode.STUCK: "a role hung for more than half a transaction time-out: the process ended itself, so that another one takes over",
+    ExitCode.INTERRUPTED: "Ctrl-C, where there was nothing to drain",
 }
 EPILOG = "exit codes:\n" + "\n".join(f"  {code:d}  {meaning}" for code, meaning in MEANINGS.items())

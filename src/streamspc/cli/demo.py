@@ -13,7 +13,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where the configuration is, and whether to stay."""
     add = parser.add_argument
     default = Path("config/flights.yaml")
-    add("--config.file", dest="config_file", type=Path, default=default, metavar="FILE", help="configuration (default: %(default)s)")
+    if not default.exists():  # not called from the root of the checkout
+        default = Path(__file__).parents[3] / default
+    add(
+        "--config.file",
+        dest="config_file",
+        type=Path,
+        default=default,
+        metavar="FILE",
+        help="configuration (default: config/flights.yaml of the checkout)",
+    )
     add("--serve", action="store_true", help="keep the daemon running with /metrics until Ctrl-C")
     add("--json", action="store_true", help="print the summary as JSON")
     add(

@@ -17,7 +17,7 @@ from streamspc.model import END, NEVER, WHOLE, Judged, Rejection
 if TYPE_CHECKING:
     from streamspc.model import StreamSpec
 
-MAX_REJECTIONS = 250_000  # that are remembered; records of windows before them follow the policy `before_verdicts`
+MAX_REJECTIONS = 250_000  # that are remembered of windows that were passed; late records of older ones follow `before_verdicts`
 
 
 @dataclass(slots=True)
@@ -29,6 +29,7 @@ class Book:
     until_of: dict[int, int] = field(default_factory=dict)
     first: int = END  # start of the first window that was judged
     forgotten: int = NEVER  # windows that start before it are
+    passed: int = NEVER  # records of windows that start at or after it are still to come: those are never forgotten
     rejected: dict[int, dict[str, Rejection]] = field(default_factory=dict)  # by window start and segment
     storms: set[int] = field(default_factory=set)  # window starts whose rejections the storm guard has lifted
     _records: dict[int, int] = field(default_factory=dict)  # of windows that are judged, but not complete, by start
@@ -90,7 +91,7 @@ class Book:
             self.storms.add(start)
         self._remembered.append(start)
         self._rejections += len(rejected)
-        while self._rejections > MAX_REJECTIONS:
+        while self._rejections > MAX_REJECTIONS and self._remembered[0] < self.passed:
             oldest = self._remembered.popleft()
             self._rejections -= len(self.rejected.pop(oldest))
             self.storms.discard(oldest)

@@ -10,10 +10,13 @@ import structlog
 
 from streamspc.bucket import watermark as marks
 from streamspc.errors import Fatal
+from streamspc.kafka_io.port import Place
 from streamspc.model import NEVER, Batch
 
 if TYPE_CHECKING:
-    from streamspc.kafka_io.port import Consumer, Place
+    from collections.abc import Callable
+
+    from streamspc.kafka_io.port import Consumer
     from streamspc.model import KafkaLocal
 
 log = structlog.get_logger()
@@ -43,14 +46,17 @@ def close_all(role: object, *clients: str) -> None:
             setattr(role, attribute, None)
 
 
-def starts(consumer: Consumer, stream: str, config: str) -> dict[Place, Start]:
+def starts(consumer: Consumer, stream: str, config: str, worked_before: Callable[[], bool]) -> dict[Place, Start]:
     """Begin every assigned source partition at its committed offset, with the watermark that was committed with it.
 
-    Raises Fatal, with the cure, for metadata that is not this stream's, and where the partition is shorter than what was committed.
+    Raises Fatal, with the cure, for metadata that is not this stream's, where the partition is shorter than what was committed, and
+    where the group has `worked_before` but no partition has an offset: Kafka forgets those of a group that nobody uses for a week.
     """
     found = {}
     places = sorted(consumer.assignment())
     committed = consumer.committed(places)  # before the bounds: another owner may have been at work until just now
+    if places and not any(committed.values()):
+        _refuse_to_begin_again(consumer, places[0].topic, worked_before)
     for place, (first, end) in consumer.bounds(places).items():
         known = committed[place]
         if known is None:
@@ -68,6 +74,15 @@ def starts(consumer: Consumer, stream: str, config: str) -> dict[Place, Start]:
         consumer.seek(place, found[place].offset)
     consumer.resume(places)
     return found
+
+
+def _refuse_to_begin_again(consumer: Consumer, topic: str, worked_before: Callable[[], bool]) -> None:
+    everywhere = [Place(topic, partition) for partition in range(consumer.partitions(topic))]
+    if not any(consumer.committed(everywhere).values()) and worked_before():
+        raise Fatal(
+            f"the committed offsets of {topic} are gone, though its records were worked on before: Kafka deletes those of a group without "
+            "members (offsets.retention.minutes). To begin again would write every record twice. Start under another `app` name"
+        )
 
 
 def head(batch: Batch, keep: int) -> Batch:

@@ -28,13 +28,13 @@ from streamspc.roles.observe import up_to
 from streamspc.roles.pulse import LONG, Pulse, commit_deadline, longest_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from streamspc.kafka_io.port import Consumer, Kafka, Producer
     from streamspc.model import Batch, Headers, Ints, KafkaLocal, Routed, Semantics
     from streamspc.roles.ends import Ends
 
-BUSY, QUIET = 0.02, 0.5  # seconds to wait for records: while some partition can be read, while all of them wait for verdicts
+BUSY, QUIET = 0.2, 0.5  # seconds to wait for records: while some partition waits for verdicts, and else
 CATCH_UP = 60.0  # seconds without progress before reading the verdicts is given up
 
 
@@ -70,6 +70,8 @@ class GateRole:
         self.book = Book(self.spec, self.semantics.chart_partitions)
         self.pulse = Pulse(longest_step(self.local))
         self.lag = Lag("gate", self.stream_name)
+        for reason in Reason:
+            self.meters.count("spc_records_refused_total", (self.stream_name, "gate", reason.value), 0)
 
     @property
     def view(self) -> View:
@@ -89,10 +91,28 @@ class GateRole:
         self.generation = -1
         self.book = Book(self.spec, self.semantics.chart_partitions)
         self.producer: Producer = self.kafka.producer(transactional_id(self.group, self.local))
+        self.consumer: Consumer = self.kafka.subscribe(self.group, [self.spec.topic], self.local.instance)
+        self.book.passed = self._passed()
         self.reader: Consumer = self.kafka.read(self.verdicts)
         for batch in read_to_end(self.reader, self.verdicts, CATCH_UP, self.pulse):
             self._take(batch)
-        self.consumer: Consumer = self.kafka.subscribe(self.group, [self.spec.topic], self.local.instance)
+
+    def _passed(self) -> int:
+        """How far the whole group has come: verdicts of later windows are still to be carried out."""
+        places = [Place(self.spec.topic, partition) for partition in range(self.consumer.partitions(self.spec.topic))]
+        committed = self.consumer.committed(places).values()
+        return self._behind(marks.decode(c.metadata, self.stream_name, self.config) if c else NEVER for c in committed)
+
+    def _behind(self, watermarks: Iterable[int]) -> int:
+        """Windows that start before this instant have only late records to come, by these watermarks."""
+        least = min(watermarks, default=NEVER)
+        return NEVER if least == NEVER else least - self.spec.lateness_us - 2 * self.spec.window_us
+
+    def _has_written(self) -> bool:
+        """Is there a record in an output topic? It was written with an offset."""
+        topics = [topic for topic in (self.spec.clean_topic, self.spec.quarantine_topic) if topic]
+        places = [Place(topic, p) for topic in topics for p in range(self.consumer.partitions(topic))]
+        return any(end > 0 for _, end in self.consumer.bounds(places).values())
 
     def disconnect(self) -> None:
         """Close the clients."""
@@ -129,6 +149,7 @@ class GateRole:
             self._commit(sends, offsets, token)
             for routed in done:
                 self._count(routed)
+            self.book.passed = max(self.book.passed, self._behind(source.watermark for source in self.sources.values()))
         self.lag.look(self.consumer, self.pulse)
         return bool(self.sources) and ends is not None and all(self._read_up_to(place, ends[place]) for place in self.sources)
 
@@ -196,7 +217,7 @@ class GateRole:
         """Begin every assigned partition at its committed offset, with the watermark that was committed with it."""
         self.pulse.beat(LONG)
         self.generation = self.consumer.generation()
-        found = starts(self.consumer, self.stream_name, self.config)
+        found = starts(self.consumer, self.stream_name, self.config, self._has_written)
         for start in found.values():
             if start.lost:
                 self.meters.count("spc_records_refused_total", (self.stream_name, "gate", Reason.RETENTION_GAP.value), start.lost)

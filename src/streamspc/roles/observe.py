@@ -74,6 +74,8 @@ class ObserveRole:
         self.group = f"{self.semantics.app}.{self.stream_name}.observe"
         self.pulse = Pulse(longest_step(self.local))
         self.lag = Lag("observe", self.stream_name)
+        for reason in Reason:
+            self.meters.count("spc_records_refused_total", (self.stream_name, "observe", reason.value), 0)
 
     @property
     def view(self) -> View:
@@ -144,7 +146,7 @@ class ObserveRole:
         """Begin every assigned partition at its committed offset, with the watermark that was committed with it."""
         self.pulse.beat(LONG)
         self.generation = self.consumer.generation()
-        found = starts(self.consumer, self.stream_name, self.config)
+        found = starts(self.consumer, self.stream_name, self.config, lambda: bool(self.judged))
         for place, start in found.items():
             if start.watermark == END and self.ends is None:
                 raise Fatal(

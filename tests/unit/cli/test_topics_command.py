@@ -67,7 +67,7 @@ def test_create_makes_what_is_missing_and_says_so(cluster, capsys):
     assert {line.removeprefix("created ") for line in capsys.readouterr().out.splitlines()[:-1]} == MADE
     assert cluster.topics.keys() - {"orders"} == MADE
     assert cluster.topics["orders.clean"].partitions == 6
-    assert cluster.replication == {3}
+    assert cluster.replication == {1}
 
     assert main(["topics", "create", str(MINIMAL)]) == ExitCode.OK
     assert capsys.readouterr().out == "OK: the topics of shop are as they have to be\n"
@@ -122,7 +122,7 @@ def test_topics_are_made_on_kafka(broker, tmp_path, capsys):
     path.write_text(
         MINIMAL.read_text()
         .replace("app: shop", "app: shop-on-kafka")
-        .replace("localhost:9092", f"{broker.address}\n  replication_factor: 1\n  min_insync_replicas: 1")
+        .replace("localhost:9092", broker.address)
         .replace("orders", "orders-on-kafka")
     )
     assert main(["topics", "create", str(path)]) == ExitCode.FINDINGS

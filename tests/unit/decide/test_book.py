@@ -134,6 +134,7 @@ def test_what_is_remembered_is_bounded(monkeypatch):
     """The oldest windows are forgotten first; their records count as older than the verdicts."""
     monkeypatch.setattr(module, "MAX_REJECTIONS", 4)
     one = book(windows=1, share=0.99)
+    one.passed = END
     for number in range(4):
         for segment in ("a", "b"):
             one.take(0, rejection(10 * number, segment, 1))
@@ -144,10 +145,24 @@ def test_what_is_remembered_is_bounded(monkeypatch):
     assert one.verdict(20, "a") is not None
 
 
+def test_what_is_still_to_come_is_never_forgotten(monkeypatch):
+    """However many rejections there are: the records of a window that was not passed find its verdict."""
+    monkeypatch.setattr(module, "MAX_REJECTIONS", 2)
+    one = book(windows=1, share=0.99)
+    one.passed = 20
+    for number in range(6):
+        one.take(0, rejection(10 * number))
+        one.take(0, judged(10 * number, 100))
+
+    assert sorted(one.rejected) == [20, 30, 40, 50]
+    assert one.since == 11
+
+
 def test_storms_are_forgotten_with_their_windows(monkeypatch):
     """Nothing grows without bound, lifted windows neither."""
     monkeypatch.setattr(module, "MAX_REJECTIONS", 2)
     one = book(windows=1)
+    one.passed = END
     for number in range(9):
         one.take(0, rejection(10 * number))
         one.take(0, judged(10 * number, 100))
