@@ -77,6 +77,7 @@ class App:
             signal.signal(number, lambda *_: self._stop())
         server = Server(self.local.listen, Answers(self.views, self.semantics.hash(), self.local.kafka.max_poll_interval))
         server.start()
+        log.info("starting", listen=self.local.listen, config=self.semantics.hash())
         try:
             # In a thread, for the client library waits long for a Kafka that is away, and a signal must not.
             threading.Thread(target=self._begin, args=(kafka, roles), name="start", daemon=True).start()

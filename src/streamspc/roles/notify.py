@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
+import structlog
 
 from streamspc.decide.delivery import Attempt, Dead, Delivered, Outbox, Policy, Retry, backoff, next_attempt
 from streamspc.decide.notice import Intent, intents
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from streamspc.kafka_io.port import Consumer, Kafka, Producer
     from streamspc.model import Batch, KafkaLocal, Semantics
 
+
+log = structlog.get_logger()
 
 POLL = 1.0  # seconds, less when an intent is due before
 SIGNALS = 2_000  # signals a turn
@@ -167,6 +170,8 @@ class NotifyRole:
         if age >= self.policy.max_age:
             return Dead("too old")
         answer = self.sender.post(intent.id, intent.body, intent.content_type, self.times.wall())
+        if not 200 <= answer.status < 300 and not self.outbox.failures:  # the first of a row: it may last for days
+            log.warning("receiver does not take messages", receiver=self.receiver.name, status=answer.status, detail=answer.detail)
         attempt = Attempt(self.outbox.pending[intent.id].failures, age, self.times.wall())
         return next_attempt(self.policy, attempt, answer, self.times.chance())
 

@@ -118,6 +118,19 @@ def commit(kafka: MemoryKafka, offset: Committed) -> None:
     consumer.close()
 
 
+def test_offsets_that_are_gone_are_not_begun_again(kafka):
+    """Where the stream was judged, but no partition has an offset, to begin again would count every record twice."""
+    spec = semantics()
+    prepare(kafka, spec, 2)
+    put(kafka, 0, at(0))
+    judge(kafka, spec, BEGIN + 5 * US)
+    role = ObserveRole(kafka, spec, "s", LOCAL)
+    role.connect()
+
+    with pytest.raises(Fatal, match=r"offsets of .* are gone.*`app` name"):
+        role.turn()
+
+
 def test_a_topic_that_was_made_anew_is_refused(kafka):
     """An offset beyond the end belongs to another log."""
     spec = semantics()
