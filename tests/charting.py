@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ruling import Pattern, patterns
 from streamspc.chart import Bank, Window, advance
-from streamspc.model import ChartKind, MetricKind, MetricSpec, Points, Sources, Statistics, StreamSpec
+from streamspc.model import ChartKind, MetricKind, MetricSpec, Points, Rule, Sources, Statistics, StreamSpec
 
 ROWLESS = Sources(np.zeros(0, np.int64), np.zeros(0, np.int32), *(np.zeros(0, np.int64) for _ in range(3)))
 
@@ -70,6 +71,7 @@ class Plain:
     ewma: float = 0.0
     t: int = 0
     crossed: int = 0
+    past: list[float] = field(default_factory=list)  # z since the last gap, or signal of the Shewhart chart
 
     def point(self, value: float, n: int, unit: float, extra: float) -> dict[str, Any]:
         """The point of one window, with the names of `Points`; numbers that do not exist are missing."""
@@ -78,11 +80,12 @@ class Plain:
                 self.phase_one.append((value, n, unit, extra))
                 if len(self.phase_one) == self.windows:
                     self.learn()
-            return {"phase": 255 if math.isnan(value) else 0, "version": 0, "broken": 0, "side": 0, "onset_lag": 0}
+            return {"phase": 255 if math.isnan(value) else 0, "version": 0, "broken": 0, "side": 0, "onset_lag": 0, "rules": 0}
         if math.isnan(value):
             self.age = {side: self.age[side] + (self.c[side] > 0) for side in (1, -1)}
             self.crossed = self.crossed + 1 if self.ewma != 0 else 1
-            return {"phase": 255, "version": 1, "broken": 0, "side": 0, "onset_lag": 0} | self.shown()
+            self.past = []
+            return {"phase": 255, "version": 1, "broken": 0, "side": 0, "onset_lag": 0, "rules": 0} | self.shown()
         return {"phase": 1, "version": 1} | self.judged(value, n, extra)
 
     def shown(self) -> dict[str, Any]:
@@ -115,20 +118,35 @@ class Plain:
         charts, told = self.metric.charts, []
         if abs(z) > charts.shewhart_limit:
             told.append((0, 1 if z > 0 else -1, distance, 0))
+        self.past.append(z)
+        held = {rule: patterns(rule, self.past, charts.shewhart_limit) for rule in self.metric.rules}
+        held = {rule: [p for p in found if self.speaks(p, sigma)] for rule, found in held.items()}
+        ruled = [(rule, pattern) for rule in Rule for pattern in held.get(rule, [])]
         over = [side for side in (1, -1) if self.c[side] > charts.cusum_h]
         told += [(1, side, (charts.cusum_k + self.c[side] / self.run[side]) * sigma, self.age[side] - 1) for side in over]
         if abs(self.ewma) > limit:
             told.append((2, 1 if self.ewma > 0 else -1, abs(self.ewma) * sigma, self.crossed - 1))
         told = [(bit, side, shift, lag) for bit, side, shift, lag in told if self.may(bit, side, shift, sigma)]
+        if any(bit == 0 for bit, *_ in told) or ruled:
+            self.past = []
+            shewhart = sum(bit == 0 for bit, *_ in told)
+            told[shewhart:shewhart] = [(0, p.side, 0.0, p.lag) for _, p in ruled]
         if over:
             self.c, self.run, self.age = {1: 0.0, -1: 0.0}, {1: 0, -1: 0}, {1: 0, -1: 0}
         if any(bit == 2 for bit, *_ in told):
             self.ewma, self.t, self.crossed = 0.0, 0, 0
         return {
-            "broken": sum(1 << bit for bit, *_ in told),
+            "broken": sum(1 << bit for bit in {bit for bit, *_ in told}),
+            "rules": sum(1 << list(Rule).index(rule) for rule, _ in ruled),
             "side": told[0][1] if told else 0,
             "onset_lag": max((lag for *_, lag in told), default=0),
         }
+
+    def speaks(self, pattern: Pattern, sigma: float) -> bool:
+        """A rule speaks like the Shewhart chart; one without a side is not asked for it."""
+        if math.isinf(pattern.shift):
+            return ChartKind.SHEWHART in self.metric.signal_by
+        return self.may(0, pattern.side, pattern.shift * sigma, sigma)
 
     def may(self, bit: int, side: int, shift: float, sigma: float) -> bool:
         """signal_by, direction and min_effect."""

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from charting import Plain, metric, step, stream
 from streamspc.chart import Bank
-from streamspc.model import BaselineSpec, Effect, MetricKind
+from streamspc.model import BaselineSpec, Effect, MetricKind, Rule
 
 NUMBERS = ("centre", "sigma", "lcl", "ucl", "z", "cusum_up", "cusum_down", "ewma", "ewma_limit")
-FACTS = ("phase", "version", "broken", "side", "onset_lag")
+FACTS = ("phase", "version", "broken", "side", "onset_lag", "rules")
 METRICS = (
-    metric("mean"),
+    metric("mean", rules=tuple(Rule)),
     metric("rate", MetricKind.PROPORTION, direction="up", min_effect=Effect(amount=0.02)),
     metric("count", MetricKind.COUNT, min_effect=Effect(amount=0.1, unit="relative")),
-    metric("p90", MetricKind.QUANTILE, q=0.9, direction="down", min_effect=Effect(amount=1.5, unit="sigma")),
+    metric("p90", MetricKind.QUANTILE, q=0.9, direction="down", min_effect=Effect(amount=1.5, unit="sigma"), rules=tuple(Rule)),
 )
 SPEC = stream(*METRICS, baseline=BaselineSpec(windows=12))
 
@@ -49,11 +49,17 @@ def chart(columns, numbers, bank=None, start=0):
     return bank, points
 
 
+def numbers_of(point, name):
+    """An array of a point; no rules at all are none anywhere."""
+    array = getattr(point, name)
+    return np.zeros(point.value.shape, np.uint16) if array is None else array
+
+
 def same(left, right, columns=slice(None)):
     """Are the points the same bits, in these columns of the left ones?"""
     for a, b in zip(left, right, strict=True):
         for name in (*NUMBERS, *FACTS, "value", "n"):
-            assert getattr(a, name)[:, columns].tobytes() == np.ascontiguousarray(getattr(b, name)).tobytes(), name
+            assert numbers_of(a, name)[:, columns].tobytes() == np.ascontiguousarray(numbers_of(b, name)).tobytes(), name
 
 
 @given(st.integers(0, 2**32))
@@ -67,7 +73,7 @@ def test_every_series_is_what_plain_numbers_make_of_it(seed):
             plain = Plain(of, SPEC.baseline.windows, SPEC.baseline.screen)
             for i, point in enumerate(points):
                 expected = plain.point(*(array[i, m, s].item() for array in numbers))
-                facts = {name: getattr(point, name)[m, s].item() for name in FACTS}
+                facts = {name: numbers_of(point, name)[m, s].item() for name in FACTS}
                 assert facts == {name: expected[name] for name in FACTS}
                 got = {name: getattr(point, name)[m, s].item() for name in NUMBERS if name in expected}
                 assert got == {name: pytest.approx(expected[name], rel=1e-9, abs=1e-9) for name in got}

@@ -15,6 +15,7 @@ from streamspc.chart.cusum import Cusum
 from streamspc.chart.ewma import Ewma
 from streamspc.chart.learning import Learning
 from streamspc.chart.plan import Plan, plan
+from streamspc.chart.rules import Runs
 from streamspc.model.lanes import Lanes, join, take
 
 if TYPE_CHECKING:
@@ -31,15 +32,16 @@ MEMORY = tuple(f"learning.{field}" for field in Learning._fields)
 class Bank:
     """Baselines and chart statistics, struct of arrays [..., S]; see the module.
 
-    `segments` are sorted; `baseline`, `cusum` and `ewma` follow them; `learning` follows `columns`, the segments that still learn.
+    `segments` are sorted; `baseline`, `cusum`, `ewma` and `runs` follow them; `learning` follows `columns`, the segments that still learn.
     """
 
-    __slots__ = ("baseline", "columns", "cusum", "ewma", "learning", "plan", "segments")
+    __slots__ = ("baseline", "columns", "cusum", "ewma", "learning", "plan", "runs", "segments")
     plan: Plan
     segments: tuple[str, ...]
     baseline: Baseline
     cusum: Cusum
     ewma: Ewma
+    runs: Runs
     learning: Learning
     columns: Ints
 
@@ -59,7 +61,7 @@ class Bank:
     def save(self, columns: Sequence[int]) -> Lanes:
         """Copies of the state of these segments (indices into `segments`), for `load` with their names in the same order."""
         wanted = np.asarray(columns, np.int64)
-        state = _named(baseline=self.baseline, cusum=self.cusum, ewma=self.ewma)
+        state = _named(baseline=self.baseline, cusum=self.cusum, ewma=self.ewma, runs=self.runs)
         saved = dict(zip(state, take(state.values(), wanted), strict=True))
         learners = np.flatnonzero(np.isin(wanted, self.columns))
         learning = self.learning.take(np.searchsorted(self.columns, wanted[learners]))
@@ -80,8 +82,8 @@ class Bank:
         """State of segments that begin, as `save` makes it."""
         shape = len(self.plan.metrics), segments
         learning = Learning.fresh(self.plan.baseline.windows, *shape)
-        state = _named(baseline=Baseline.fresh(*shape), cusum=Cusum.fresh(*shape), ewma=Ewma.fresh(*shape), learning=learning)
-        return state | {LEARNERS: np.arange(segments)}
+        charts = _named(cusum=Cusum.fresh(*shape), ewma=Ewma.fresh(*shape), runs=Runs.fresh(len(self.plan.ruled), segments))
+        return _named(baseline=Baseline.fresh(*shape), learning=learning) | charts | {LEARNERS: np.arange(segments)}
 
     def _set(self, parts: Sequence[Part]) -> None:
         parts = [((), self._fresh(0)), *parts]
@@ -91,9 +93,10 @@ class Bank:
         self.baseline = Baseline(*(state[f"baseline.{field}"] for field in Baseline._fields))
         self.cusum = Cusum(*(state[f"cusum.{field}"] for field in Cusum._fields))
         self.ewma = Ewma(*(state[f"ewma.{field}"] for field in Ewma._fields))
+        self.runs = Runs(*(state[f"runs.{field}"] for field in Runs._fields))
         column = {name: index for index, name in enumerate(segments)}
         self.columns = np.array([column[name] for name in learners], np.int64)
 
 
-def _named(**groups: Baseline | Cusum | Ewma | Learning) -> Lanes:
+def _named(**groups: Baseline | Cusum | Ewma | Learning | Runs) -> Lanes:
     return {f"{group}.{field}": array for group, arrays in groups.items() for field, array in arrays._asdict().items()}

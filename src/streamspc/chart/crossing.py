@@ -44,16 +44,24 @@ class Spoken(NamedTuple):
 
 def speak(plan: Plan, metric: npt.NDArray[np.intp], crossings: Sequence[Crossing], centre: Floats, sigma: Floats) -> Spoken:
     """Apply signal_by, direction and min_effect. `crossings` in the order of ChartKind, `metric` the index of each series' metric."""
-    least = plan.absolute[metric] + plan.relative[metric] * np.abs(centre) + plan.sigmas[metric] * sigma
+    enough = least(plan, metric, centre, sigma)
     broken, side, lag = np.zeros(len(metric), np.uint8), np.zeros(len(metric), np.int8), np.zeros(len(metric), np.int32)
     for bit, crossing in enumerate(crossings):
-        asked = _asked(plan, metric, crossing.side) & plan.by[bit][metric]
-        signals = asked & (crossing.shift >= least)
+        may = asked(plan, metric, crossing.side) & plan.by[bit][metric]
+        signals = may & (crossing.shift >= enough)
         broken |= (signals << bit).astype(np.uint8)
         side = np.where((side == 0) & signals, crossing.side, side)
         lag = np.where(signals, np.maximum(lag, crossing.lag), lag)
     return Spoken(broken, side, lag)
 
 
-def _asked(plan: Plan, metric: npt.NDArray[np.intp], side: Sides) -> Bools:
-    return ((side > 0) & plan.up[metric]) | ((side < 0) & plan.down[metric])
+def least(plan: Plan, metric: npt.NDArray[np.integer], centre: Floats, sigma: Floats) -> Floats:
+    """The smallest shift that matters at q series, in the metric's unit."""
+    shift: Floats = plan.absolute[metric] + plan.relative[metric] * np.abs(centre) + plan.sigmas[metric] * sigma
+    return shift
+
+
+def asked(plan: Plan, metric: npt.NDArray[np.integer], side: Sides) -> Bools:
+    """Does `direction` ask for this side? A series on no side is not asked for."""
+    wanted: Bools = ((side > 0) & plan.up[metric]) | ((side < 0) & plan.down[metric])
+    return wanted

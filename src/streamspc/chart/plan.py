@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streamspc.chart.rules import Asked, mask
 from streamspc.model import ChartKind, MetricKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamspc.model import BaselineSpec, Bools, Floats, MetricSpec, StreamSpec
+    from streamspc.model import BaselineSpec, Bools, Floats, Ints, MetricSpec, StreamSpec
 
 RATIOS = frozenset({MetricKind.PROPORTION, MetricKind.NULL_RATE})
 NEVER_NEGATIVE = RATIOS | {MetricKind.COUNT, MetricKind.SD}
@@ -39,12 +40,15 @@ class Plan:
     absolute: Floats  # a shift must reach absolute + relative |centre| + sigmas sigma
     relative: Floats
     sigmas: Floats
+    ruled: Ints  # [R] metrics that ask for run rules
+    asked: Asked  # which ones, and the limit of rule 1
 
 
 def plan(spec: StreamSpec) -> Plan:
     """Columns of the stream's metrics."""
     metrics = spec.metrics
     charts = [metric.charts for metric in metrics]
+    ruled = [index for index, metric in enumerate(metrics) if metric.rules]
     return Plan(
         metrics=tuple(metric.name for metric in metrics),
         kinds=tuple(metric.kind for metric in metrics),
@@ -62,6 +66,8 @@ def plan(spec: StreamSpec) -> Plan:
         absolute=_effects(metrics, "absolute"),
         relative=_effects(metrics, "relative"),
         sigmas=_effects(metrics, "sigma"),
+        ruled=np.array(ruled, np.int64),
+        asked=Asked(np.array([mask(metrics[i].rules) for i in ruled], np.uint16), _column([charts[i].shewhart_limit for i in ruled])),
     )
 
 

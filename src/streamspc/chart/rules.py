@@ -147,8 +147,8 @@ def named(bits: int) -> tuple[Rule, ...]:
 
 def holds(rule: Rule, state: Runs, z: Floats, limit: Floats) -> Bools:
     """Does the rule hold above and below? [2, R, S]; a rule that knows no side holds on both or none."""
-    if rule in _RUN:
-        return np.stack((state.side >= _RUN[rule], state.side <= -_RUN[rule]))
+    if rule in RUN:
+        return np.stack((state.side >= RUN[rule], state.side <= -RUN[rule]))
     if rule in _TEST:
         test = _TEST[rule](state)
         return test if test.ndim == state.steps.ndim else np.stack((test, test))
@@ -195,7 +195,7 @@ def _either_side(state: Runs) -> Bools:
     return hit
 
 
-_RUN = {Rule.WE4: 8, Rule.NELSON2: 9, Rule.RUN7: 7}
+RUN = {Rule.WE4: 8, Rule.NELSON2: 9, Rule.RUN7: 7}
 _TEST: dict[Rule, Callable[[Runs], Bools]] = {
     Rule.WE2: _two_of_three,
     Rule.WE3: _four_of_five,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart import cusum, ewma, shewhart
+from streamspc.chart import cusum, ewma, rule_crossing, rules, shewhart
 from streamspc.chart.crossing import Spoken, at, speak
 from streamspc.chart.cusum import Cusum
 from streamspc.chart.ewma import Ewma
+from streamspc.chart.rule_crossing import Rows
 from streamspc.model import ChartKind, Points
 
 if TYPE_CHECKING:
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 
     from streamspc.chart.bank import Bank
     from streamspc.chart.plan import Plan
+    from streamspc.chart.rules import Bits
     from streamspc.model import Bools, Floats, Ints, Sources, Statistics, StreamSpec
 
 MOST_SIGMA = 1e6  # z is cut off here, so that one absurd value is not remembered for ever
 NO_POINT = np.uint8(255)
+SHEWHART_BIT = 1 << list(ChartKind).index(ChartKind.SHEWHART)
 EWMA_BIT = 1 << list(ChartKind).index(ChartKind.EWMA)
 
 
@@ -47,6 +50,7 @@ class _Charts(NamedTuple):
     cusum: Cusum
     ewma: Ewma
     ewma_limit: Floats
+    rows: Rows | None  # of series that ask for run rules, if any do
 
 
 def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics, records: Ints) -> Points:
@@ -56,6 +60,7 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
     from its first `baseline.windows` points, which have no limits. Raises ValueError where the shapes do not fit the bank.
     """
     value, now, spoken = _evaluate(bank, window, statistics, records)
+    told = None if now.rows is None else _speak_rules(bank.plan, now.rows, spoken)
     baseline = bank.baseline
     lcl, ucl = shewhart.limits(bank.plan, baseline.centre, now.sigma)
     points = Points(
@@ -85,6 +90,7 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
         sources=window.sources,
         counts=window.counts,
         gap=window.gap,
+        rules=told,
     )
     _move(bank, now, spoken)
     _learn(bank, replace(statistics, value=value))
@@ -106,8 +112,32 @@ def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints)
     np.clip(z, -MOST_SIGMA, MOST_SIGMA, out=z)
     ewma = bank.ewma.step(z, there, plan.ewma_lambda)
     limit = ewma.limit(plan.ewma_lambda, plan.ewma_limit)
-    now = _Charts(there, distance, sigma, z, bank.cusum.step(z, there, plan.cusum_k), ewma, limit)
+    rows = _rows(bank, there, (z, distance, sigma)) if len(plan.ruled) else None
+    now = _Charts(there, distance, sigma, z, bank.cusum.step(z, there, plan.cusum_k), ewma, limit, rows)
     return value, now, _speak(plan, baseline.centre, now)
+
+
+def _rows(bank: Bank, there: Bools, numbers: tuple[Floats, Floats, Floats]) -> Rows:
+    """The run rules. They look at z alone, so that the law of a rule about order does not change with n."""
+    ruled = bank.plan.ruled
+    z, distance, sigma = (array[ruled] for array in numbers)
+    runs, bits = rules.step(bank.runs, z, z, there[ruled], bank.plan.asked)
+    return Rows(runs, bits, z, distance, sigma, bank.baseline.centre[ruled])
+
+
+def _speak_rules(plan: Plan, rows: Rows, spoken: Spoken) -> Bits | None:
+    """Add what the rules say to what the charts say. The rules that speak, [M, S]; None where none does."""
+    told = rule_crossing.tell(plan, rows)
+    if not told.rules.any():
+        return None
+    series = plan.ruled[told.series[0]], told.series[1]
+    bits, signals = np.zeros(spoken.broken.shape, np.uint16), told.rules != 0
+    bits[series] = told.rules
+    first = signals & (spoken.broken[series] & SHEWHART_BIT == 0)
+    spoken.side[series] = np.where(first, told.side, spoken.side[series])
+    spoken.lag[series] = np.maximum(spoken.lag[series], told.lag)
+    spoken.broken[series] |= signals.astype(np.uint8) * np.uint8(SHEWHART_BIT)
+    return bits
 
 
 def _speak(plan: Plan, centre: Floats, now: _Charts) -> Spoken:
@@ -135,6 +165,9 @@ def _move(bank: Bank, now: _Charts, spoken: Spoken) -> None:
     bank.cusum = now.cusum.restarted(over) if over.any() else now.cusum
     told = (spoken.broken & EWMA_BIT) != 0
     bank.ewma = now.ewma.restarted(told) if told.any() else now.ewma
+    if now.rows is not None:
+        over = (spoken.broken[bank.plan.ruled] & SHEWHART_BIT) != 0
+        bank.runs = now.rows.runs.restarted(over) if over.any() else now.rows.runs
 
 
 def _learn(bank: Bank, statistics: Statistics) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamspc.decide.history import spans
-from streamspc.model import NEVER, ChartKind, Phase, Signal
+from streamspc.model import NEVER, ChartKind, Phase, Rule, Signal
 from streamspc.model.lanes import Lanes, join, take
 
 if TYPE_CHECKING:
@@ -169,6 +169,7 @@ def _of_points(points: Points, events: Series) -> dict[str, list[Any]]:
     names = ("value", "centre", "sigma", "lcl", "ucl", "z")
     said: dict[str, list[Any]] = {name: [number(x) for x in getattr(points, name)[events].tolist()] for name in names}
     said["charts"] = [SPOKEN[broken] for broken in points.broken[events].tolist()]
+    said["rules"] = [()] * len(events[0]) if points.rules is None else [_rules(bits) for bits in points.rules[events].tolist()]
     said["n"] = points.n[events].tolist()
     said["baseline_version"] = points.version[events].tolist()
     return said
@@ -181,6 +182,11 @@ def _of_episodes(state: State, events: Series, history: History) -> dict[str, li
     where = {start: history.spans(start) for start in set(said["onset"])}
     said["onset_sources"] = [where[start] for start in said["onset"]]
     return said
+
+
+def _rules(bits: int) -> tuple[str, ...]:
+    """Names of the run rules of these bits."""
+    return tuple(rule.value for bit, rule in enumerate(Rule) if bits >> bit & 1)
 
 
 def number(x: float) -> float | None:

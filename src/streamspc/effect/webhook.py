@@ -54,6 +54,7 @@ def _numbers(signal: Signal, spec: StreamSpec | None) -> dict[str, Any]:
         "metric": signal.metric,
         "segment": signal.segment,
         "charts": signal.charts,
+        "rules": signal.rules,
         "side": signal.side,
         "value": signal.value,
         "n": signal.n,

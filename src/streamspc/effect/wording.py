@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from streamspc.model import WHOLE, ChartSpec, MetricKind
+from streamspc.model import WHOLE, ChartSpec, MetricKind, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 NAME = 80  # characters of a name from the data (a segment) that are shown
 SPANS = 4  # source partitions that are shown
 EARLIEST, LATEST = -62_000_000_000_000_000, 253_000_000_000_000_000  # microseconds: the years 5 to 9987
+LIMIT = frozenset({Rule.WE1, Rule.NELSON1})
+RULES: dict[str, str] = {
+    Rule.WE2: "two of three points beyond 2 sigma",
+    Rule.WE3: "four of five points beyond 1 sigma",
+    Rule.WE4: "eight points in a row on one side",
+    Rule.NELSON2: "nine points in a row on one side",
+    Rule.NELSON3: "six points that rise or fall steadily",
+    Rule.NELSON4: "fourteen points that alternate up and down",
+    Rule.NELSON5: "two of three points beyond 2 sigma",
+    Rule.NELSON6: "four of five points beyond 1 sigma",
+    Rule.NELSON7: "fifteen points in a row within 1 sigma",
+    Rule.NELSON8: "eight points in a row beyond 1 sigma",
+    Rule.RUN7: "seven points in a row on one side",
+}
 SHARES = frozenset({MetricKind.PROPORTION, MetricKind.NULL_RATE})
 
 
@@ -56,8 +70,11 @@ def rule(signal: Signal, spec: StreamSpec | None) -> str:
     """The charts that signal, in words, with their limits."""
     metric = _metric(signal, spec)
     limits = metric.charts if metric else ChartSpec()
+    beyond = f"one point beyond {_short(limits.shewhart_limit)} sigma"
+    broken = dict.fromkeys(beyond if name in LIMIT else RULES.get(name, name) for name in signal.rules)
+    outside = not broken or (signal.z is not None and abs(signal.z) > limits.shewhart_limit)
     words = {
-        "shewhart": f"one point beyond {_short(limits.shewhart_limit)} sigma",
+        "shewhart": " and ".join(dict.fromkeys([beyond] * outside) | broken),
         "cusum": f"a lasting shift (CUSUM beyond {_short(limits.cusum_h)} sigma)",
         "ewma": f"a drift (EWMA beyond {_short(limits.ewma_limit)} of its sigma)",
     }

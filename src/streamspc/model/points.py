@@ -53,4 +53,5 @@ class Points:
     version: Codes  # version of the baseline, 0 while learning
     sources: Sources  # of this window only
     counts: Mapping[str, int]  # late_after_close, segment_limit ...
+    rules: npt.NDArray[np.uint16] | None = None  # bit i: Rule i signals, as a part of the Shewhart chart; None: none does
     gap: int = 0  # empty windows that this point stands for (0: an ordinary window)

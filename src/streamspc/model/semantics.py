@@ -89,6 +89,7 @@ class MetricSpec(_Spec, frozen=True, kw_only=True):
     min_effect: Effect | None = None
     charts: ChartSpec = ChartSpec()
     signal_by: tuple[ChartKind, ...] = (ChartKind.SHEWHART, ChartKind.CUSUM)
+    rules: tuple[Rule, ...] = ()  # a part of the Shewhart chart
 
 
 class EventTime(_Spec, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     metric: str = ""
     segment: str = WHOLE
     charts: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()  # run rules broken; the Shewhart chart is among the charts then
     side: Literal["up", "down", ""] = ""
     start: int = 0
     end: int = 0

@@ -140,6 +140,7 @@ def _metric(stream: Stream, metric: Metric) -> MetricSpec:
         direction=metric.direction,
         min_effect=None if metric.min_effect is None else _effect(metric.min_effect),
         charts=_charts(stream.charts, metric.charts),
+        rules=metric.rules,
         signal_by=stream.signal_by if metric.signal_by is None else metric.signal_by,
         **particular,
     )

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from streamspc.model import ChartKind
+from streamspc.model import ChartKind, Rule
 from streamspc.settings.document import Substituted
 from streamspc.settings.part import FieldPath, Name, Number, Part, Text, fault
 
@@ -49,6 +49,7 @@ MinEffect = Annotated[
     BeforeValidator(_shift),
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": f"^{_EFFECT}$"}]}),
 ]
+RunRules = Annotated[tuple[Rule, ...], Field(json_schema_extra={"uniqueItems": True})]
 Charts = Annotated[tuple[ChartKind, ...], Field(json_schema_extra={"uniqueItems": True})]
 
 
@@ -103,11 +104,19 @@ class _Metric(Part):
     """Limits that differ from the stream's."""
     signal_by: Charts | None = None
     """Charts that may open an episode, instead of the stream's; `[]` charts without alerts."""
+    rules: RunRules = ()
+    """Run rules of the Shewhart chart, such as `[we2, nelson3]`. Each one more finds shifts sooner and gives more false alarms."""
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """Percentage points are for shares."""
+        """Percentage points are for shares; run rules are part of the Shewhart chart."""
+        yield from self.unheard()
         if self.min_effect is not None and self.min_effect.unit == "pp":
             yield "min_effect", "percentage points (pp) are for proportion and null_rate; write a number in the metric's unit"
+
+    def unheard(self) -> Iterator[tuple[str, str]]:
+        """Rules that nobody would hear of."""
+        if self.rules and self.signal_by is not None and ChartKind.SHEWHART not in self.signal_by:
+            yield "rules", "signal only with shewhart in signal_by"
 
 
 class Counted(_Metric):
@@ -130,7 +139,8 @@ class _Share(_Metric):
     """Shares, for which percentage points have a meaning."""
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """Shares end at one."""
+        """Shares end at one; run rules are part of the Shewhart chart."""
+        yield from self.unheard()
         shift = self.min_effect
         if shift is not None and (shift.amount >= 1 if shift.unit == "" else shift.unit == "pp" and shift.amount >= 100):
             yield "min_effect", "a share cannot move by 100 pp or more; write 10 pp for 10 percentage points"

@@ -1,4 +1,7 @@
-"""Format of points (version 1): each array of `model.Points` is a column of its name, everything else is metadata."""
+"""Format of points (version 1): each array of `model.Points` is a column of its name, everything else is metadata.
+
+The column `rules` is there only where a run rule is broken: who does not know it reads the rest, and bytes without it mean what they did.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from streamspc.wire.tables import read_sources
 
 _TUPLES = ("metrics", "segments")
 _PLAIN = ("stream", "config", "start", "end", "gap", *_TUPLES)
-_APART = ("sources", "counts")
+_APART = ("sources", "counts", "rules")
 _ARRAYS = tuple(field.name for field in fields(Points) if field.name not in (*_PLAIN, *_APART))
 
 
@@ -23,6 +26,8 @@ def encode_points(points: Points) -> bytes:
     meta["counts"] = dict(sorted(points.counts.items()))
     columns: dict[str, Array] = {name: getattr(points, name) for name in _ARRAYS}
     columns |= {f"sources.{name}": column for name, column in points.sources._asdict().items()}
+    if points.rules is not None:
+        columns["rules"] = points.rules
     return pack("points", 1, meta, columns)
 
 
@@ -36,7 +41,9 @@ def _points(meta: Meta, columns: dict[str, Array]) -> Points:
     parts: dict[str, Any] = {name: meta[name] for name in _PLAIN}
     parts |= {name: tuple(meta[name]) for name in _TUPLES}
     parts |= {name: columns[name] for name in _ARRAYS}
+    if "rules" in columns:
+        parts["rules"] = columns["rules"]
     shape = (len(parts["metrics"]), len(parts["segments"]))
-    if any(np.shape(parts[name]) != (shape[1:] if name == "records" else shape) for name in _ARRAYS):
+    if any(np.shape(array) != (shape[1:] if name == "records" else shape) for name, array in parts.items() if name not in _PLAIN):
         raise ValueError(f"an array is not of shape {shape}")
     return Points(**parts, counts=dict(meta["counts"]), sources=read_sources(columns))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 import math
 import time
 
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ruling import patterns
 from streamspc.chart import rules
 from streamspc.chart.rules import Asked, Runs
 from streamspc.model import Rule
@@ -27,29 +27,6 @@ def asking(*wanted, limits=()):
     return Asked(np.array([rules.mask(each) for each in wanted]), np.array(limits or [3.0] * len(wanted))[:, None])
 
 
-def plain(rule, past, limit):
-    """Does the last of these points, newest last and without a gap, break the rule? From the definitions alone."""
-    number = {"we1": 1, "we2": 5, "we3": 6, "we4": 2, "run7": 2}.get(rule) or int(rule[-1])
-    length = {"we4": 8, "nelson2": 9, "run7": 7}.get(rule, 0)
-    for side in (1, -1):
-        mine = [side * z for z in past]
-        steps = [b - a for a, b in itertools.pairwise(mine)]
-        turns = len(past) >= 14 and all(step * (-1) ** i > 0 for i, step in enumerate(steps[-13:]))
-        held = {
-            1: mine[-1] > limit,
-            2: len(mine) >= length and all(z > 0 for z in mine[-length:]),
-            3: len(steps) >= 5 and all(step > 0 for step in steps[-5:]),
-            4: turns,
-            5: mine[-1] > 2 and sum(z > 2 for z in mine[-3:]) >= 2,
-            6: mine[-1] > 1 and sum(z > 1 for z in mine[-5:]) >= 4,
-            7: len(mine) >= 15 and all(abs(z) <= 1 for z in mine[-15:]),
-            8: len(mine) >= 8 and all(abs(z) > 1 for z in mine[-8:]),
-        }
-        if held[number]:
-            return True
-    return False
-
-
 def since_gap(z, at):
     """The points up to this one, after the last gap."""
     gap = max((i for i in range(at + 1) if math.isnan(z[i])), default=-1)
@@ -64,7 +41,7 @@ def test_every_rule_is_its_definition(series, limit):
     for row, z in zip(bits.tolist(), series, strict=True):
         for at, found in enumerate(row):
             past = since_gap(z, at)
-            expected = {rule for rule in Rule if past and plain(rule, past, limit)}
+            expected = {rule for rule in Rule if past and patterns(rule, past, limit)}
             assert set(rules.named(found)) == expected
 
 
@@ -87,7 +64,7 @@ def test_long_patterns_are_their_definition_too(seed, pattern):
     bits = rules.broken(z, Rule).tolist()
     for at, found in enumerate(bits):
         past = since_gap(z.tolist(), at)
-        assert set(rules.named(found)) == {rule for rule in Rule if past and plain(rule, past, 3.0)}
+        assert set(rules.named(found)) == {rule for rule in Rule if past and patterns(rule, past, 3.0)}
 
 
 @pytest.mark.parametrize(
