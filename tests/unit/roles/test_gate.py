@@ -364,3 +364,16 @@ def test_what_was_not_committed_is_not_counted(kafka):
 
     assert role.meters.counts["spc_records_total", ("s", "gate", "read")] == 1
     assert len(values(kafka, "clean")) == 1
+
+
+def test_offsets_that_are_gone_are_not_begun_again(kafka):
+    """Where an output topic has records, but no source partition an offset, to begin again would write every record twice."""
+    prepare(kafka, SPEC, 2)
+    put(kafka, 0, at(0))
+    say(kafka, judged(0), chart_partition=0)
+    kafka.producer("foreign").transact([Send(Place("clean", 1), [None], [b"{}"])], {}, None, None, 5.0)
+    role = GateRole(kafka, SPEC, "s", LOCAL)
+    role.connect()
+
+    with pytest.raises(Fatal, match=r"offsets of .* are gone.*`app` name"):
+        role.turn()
