@@ -31,6 +31,7 @@ class KafkaPython:
         """Keep the configuration; nothing is connected."""
         self._local = local
         self._at = at
+        self._broken: set[Any] = set()  # where batches could not be read, for the clients that come after
         self._common = {key: it.reveal() if isinstance(it, Secret) else it for key, it in local.options.items()}
         token_file = self._common.pop("sasl_oauth_token_file", None)
         if token_file is not None:
@@ -48,13 +49,13 @@ class KafkaPython:
             "max_poll_interval_ms": _ms(local.max_poll_interval),
             "partition_assignment_strategy": (RangePartitionAssignor,),
         }
-        consumer = PythonConsumer(self._reader() | member, local)
+        consumer = PythonConsumer(self._reader() | member, local, self._broken)
         consumer.subscribe(topics)
         return consumer
 
     def read(self, places: Sequence[Place]) -> PythonConsumer:
         """Reads these places from their first offset on, without a group. Raises Transient, Fatal."""
-        consumer = PythonConsumer(self._reader(), self._local)
+        consumer = PythonConsumer(self._reader(), self._local, self._broken)
         try:
             consumer.assign(places)
         except BaseException:

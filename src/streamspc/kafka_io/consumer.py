@@ -32,8 +32,8 @@ _CLOSE = 5.0  # seconds
 class PythonConsumer:
     """Implements port `Consumer`. One thread uses it."""
 
-    def __init__(self, config: Mapping[str, Any], local: KafkaLocal) -> None:
-        """Connect. `config` is the library's. Raises Transient, Fatal."""
+    def __init__(self, config: Mapping[str, Any], local: KafkaLocal, broken: set[Any]) -> None:
+        """Connect. `config` is the library's; `broken` are the places of batches that others could not read. Raises Transient, Fatal."""
         self._local = local
         self._generation = 0
         self._identity: object = None
@@ -42,7 +42,8 @@ class PythonConsumer:
         with mapped("connect a consumer"):
             self._client = connect(KafkaConsumer, config)
             self._subscription = self._client._subscription  # noqa: SLF001 - contract-tested with the pinned version
-            self._fetcher = Fetcher(self._client._client, self._subscription, local.max_batch_bytes, **self._client.config)  # noqa: SLF001
+            client, bound = self._client, local.max_batch_bytes
+            self._fetcher = Fetcher(client._client, self._subscription, bound, broken, **client.config)  # noqa: SLF001
             self._client._fetcher = self._fetcher  # noqa: SLF001
 
     def subscribe(self, topics: Sequence[str]) -> None:

@@ -32,7 +32,7 @@ _FENCED = (  # another member or producer owns the work now
 )
 _TRANSIENT = (  # not retriable with the same client, but new clients start again from the committed offset
     k.BrokerNotAvailableError,
-    k.CorruptRecordError,  # the next fetch may read another replica or an undamaged reply
+    k.CorruptRecordError,  # the next fetch may bring an undamaged reply; when it does not, `records` says Fatal
     k.IllegalStateError,  # the client gave up on its own state
     k.InvalidReceiveError,
     k.InvalidTxnStateError,

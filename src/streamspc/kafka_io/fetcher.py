@@ -33,14 +33,14 @@ class Fetcher(library.Fetcher):  # type: ignore[misc]  # the library has no type
 
     _next_partition_records: Any
 
-    def __init__(self, client: Any, subscriptions: Any, max_batch_bytes: int, **config: Any) -> None:
-        """Take over from the consumer's own fetcher: same client, same subscriptions."""
+    def __init__(self, client: Any, subscriptions: Any, max_batch_bytes: int, broken: set[Any], **config: Any) -> None:
+        """Take over from the consumer's own fetcher: same client, same subscriptions. `broken` outlives it."""
         super().__init__(client, subscriptions, **config)
         self.asked: dict[TopicPartition, Asked] = {}
         self._long_wait_ms = self.config["fetch_max_wait_ms"]
 
         kind = ColumnRecords if columns_fit() else PartitionRecords
-        self.PartitionRecords = type(kind.__name__, (kind,), {"bound": max_batch_bytes})
+        self.PartitionRecords = type(kind.__name__, (kind,), {"bound": max_batch_bytes, "broken": broken})
         self.columns = kind.columns
 
     def fetched_records(self, max_records: int | None = None, *, update_offsets: bool = True, **rest: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from kafka.consumer import fetcher as library
 from kafka.errors import CorruptRecordError
 from kafka.protocol.consumer import IsolationLevel
 
+from streamspc.errors import Fatal
 from streamspc.kafka_io.framing import Columns, Framed, decode, joined, of_records
 from streamspc.kafka_io.unpack import BoundedBatch, BoundedRecords
 
@@ -20,9 +22,14 @@ _RUN_BYTES = 4_194_304
 
 
 class PartitionRecords(library.Fetcher.PartitionRecords):  # type: ignore[misc]  # the library has no types
-    """One by one. An error ends them: it is raised once, and the next poll asks the broker again."""
+    """One by one. An error ends them: it is raised once, and the next poll asks the broker again.
+
+    What is broken may have been damaged on its way, so that new clients ask once more; `broken` remembers where for all of them, and
+    what is broken there again is so at the broker.
+    """
 
     bound: int
+    broken: set[tuple[Any, int]]
 
     @staticmethod
     def columns(taken: list[Any]) -> Columns:
@@ -30,11 +37,29 @@ class PartitionRecords(library.Fetcher.PartitionRecords):  # type: ignore[misc] 
         return of_records(taken)
 
     def take(self, n: int | None = None) -> list[Any]:
-        """At most n records. Raises what the library or a codec raises, once."""
-        try:
+        """At most n records. Raises what the library or a codec raises, once; Fatal for what was broken before."""
+        with self._ends():
             return list(super().take(n))
-        except BaseException:
+
+    @contextlib.contextmanager
+    def _ends(self) -> Iterator[None]:
+        """An error within ends the records, and says where they are."""
+        try:
+            yield
+        except BaseException as error:
+            spot = self.topic_partition, self.next_fetch_offset
             self.drain()
+            place = f"{spot[0].topic}-{spot[0].partition}, from offset {spot[1]} on"
+            if isinstance(error, Fatal):
+                raise Fatal(f"{place}: {error}") from error
+            if not isinstance(error, CorruptRecordError):
+                raise
+            if spot in self.broken:
+                raise Fatal(
+                    f"{place}: {error}. It was so twice: the broker's log is damaged. Restore it from a replica, or pass the batch "
+                    "of a source topic: delete the records up to its end (kafka-delete-records), which counts them as lost"
+                ) from error
+            self.broken.add(spot)
             raise
 
     def _unpack_records(self, tp: Any, records: Any, key_deserializer: Any, value_deserializer: Any) -> Any:
@@ -71,12 +96,9 @@ class ColumnRecords(PartitionRecords):
 
     def take(self, n: int | None = None) -> list[Columns]:
         """Columns of at most n records, or nothing at the end. Raises CorruptRecordError, Fatal, once."""
-        try:
+        with self._ends():
             if self._run is None and self.record_iterator is not None:
                 self._run, self._taken = next(self.record_iterator, None), 0
-        except BaseException:
-            self.drain()
-            raise
         if self._run is None:
             return []
         columns, leader_epoch, behind = self._run

@@ -22,6 +22,7 @@ from streamspc.errors import BadRecord, Fatal, Fenced, Reason, Transient
 from streamspc.kafka_io import KafkaPython
 from streamspc.kafka_io.fetcher import Fetcher
 from streamspc.kafka_io.port import Place, Send, TopicPlan
+from streamspc.kafka_io.unpack import BoundedBatch
 from streamspc.model import KafkaLocal, Secret
 
 # The library leaves a refused connection's socket to the garbage collector.
@@ -246,6 +247,20 @@ def test_a_batch_that_unpacks_too_far_raises_once_a_poll(broker, place):
     assert read == [b"y"]
     assert elapsed < 10.0
     assert cpu < 1.0
+
+
+def test_a_batch_that_is_broken_for_new_clients_too_is_fatal(broker, place, monkeypatch):
+    """The first ask again, in case that the reply was damaged on its way; the next end the process."""
+    with contextlib.closing(_kafka(broker).producer(place.topic)) as producer:
+        _write(producer, place, b"x")
+    monkeypatch.setattr(BoundedBatch, "validate_crc", lambda _: False)
+    client, raised = _kafka(broker), []
+    for _ in range(2):
+        with pytest.raises((Transient, Fatal)) as caught:
+            _values(client, place)
+        raised.append(caught.type)
+
+    assert raised == [Transient, Fatal]
 
 
 def test_a_missing_topic_ends_at_the_deadline(broker):

@@ -57,9 +57,9 @@ def empty(offset, count):
     return sealed(data)
 
 
-def reader(kind, data, fetch_offset=0, aborted=(), bound=10**7):
-    """Records of a reply as the fetcher makes them."""
-    made = type("Bound", (kind,), {"bound": bound})
+def reader(kind, data, fetch_offset=0, aborted=(), *, bound=10**7, broken=()):
+    """Records of a reply as the fetcher makes them; a list of `broken` is shared."""
+    made = type("Bound", (kind,), {"bound": bound, "broken": set() if broken == () else broken})
     transactions = [SimpleNamespace(producer_id=producer, first_offset=first) for producer, first in aborted]
     return made(
         fetch_offset,
@@ -194,12 +194,27 @@ def test_a_broken_batch_is_raised_once_where_records_come_one_by_one():
     assert not part
 
 
+@pytest.mark.parametrize("kind", [ColumnRecords, PartitionRecords])
+@pytest.mark.parametrize("broken", [_flipped(batch(3), 70), _torn(batch(3))], ids=["checksum", "torn"])
+def test_a_batch_that_is_broken_again_is_fatal_with_place_and_cure(kind, broken):
+    """Another client that meets the same batch ends the process rather than trying for ever; one at another place does not."""
+    seen: set[object] = set()
+    for data, offset in ((broken, 3), (_flipped(batch(30), 70), 30)):
+        with pytest.raises(CorruptRecordError):
+            reader(kind, data, offset, broken=seen).take(100)
+    again = reader(kind, broken, 3, broken=seen)
+    with pytest.raises(Fatal, match=r"t-0, from offset 3 on: .*kafka-delete-records"):
+        again.take(100)
+
+    assert not again
+
+
 def test_a_bomb_is_fatal_after_those_before_it():
     """A batch that unpacks too far is refused by name; smaller ones pass."""
     part = reader(ColumnRecords, batch(0, 3, codec=1) + batch(3, 300, codec=1), bound=500)
 
     assert part.columns(part.take(100)).offsets.tolist() == [0, 1, 2]
-    with pytest.raises(Fatal, match="max_batch_bytes"):
+    with pytest.raises(Fatal, match=r"t-0, from offset 3 on: .*max_batch_bytes"):
         part.take(100)
     assert not part
 
