@@ -127,7 +127,7 @@ def observe(address: str, records: int, segments: int) -> dict[str, float]:
     """The observe role of a new application, until the end."""
     kafka, spec = KafkaPython(local(address)), semantics(f"bench-{os.getpid()}", segments)
     admin = kafka.admin()
-    create(admin, plans(spec, local(address), {TOPIC: PARTITIONS}), 1)
+    create(admin, plans(spec, local(address), {TOPIC: TopicPlan(TOPIC, PARTITIONS)}), 1)
     admin.close()
     ensure(kafka, spec, lambda *_: [])
     role = ObserveRole(kafka, spec, "bench", local(address), AtStart())

@@ -33,7 +33,7 @@ def prepare(kafka: Kafka, semantics: Semantics, partitions: int) -> None:
     admin = kafka.admin()
     sources = [TopicPlan(spec.topic, partitions, {"retention.ms": "-1"}) for spec in semantics.streams]
     create(admin, sources, 1)
-    create(admin, plans(semantics, LOCAL, {plan.name: partitions for plan in sources}), 1)
+    create(admin, plans(semantics, LOCAL, {plan.name: plan for plan in sources}), 1)
     admin.close()
     ensure(kafka, semantics, lambda _a, _b: [])
 

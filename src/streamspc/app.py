@@ -174,7 +174,7 @@ def verify_topics(kafka: Kafka, semantics: Semantics, local: Local) -> None:
         existing = admin.describe(sources)
         if missing := sorted(set(sources) - set(existing)):
             raise Fatal(f"source topics do not exist: {', '.join(missing)}. Create them, or correct `topic:` in the configuration.")
-        wanted = plans(semantics, local.kafka, {name: plan.partitions for name, plan in existing.items()})
+        wanted = plans(semantics, local.kafka, existing)
         faults = check(wanted, admin.describe([plan.name for plan in wanted]))
     finally:
         admin.close()

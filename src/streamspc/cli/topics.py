@@ -61,7 +61,7 @@ def administer(admin: Admin, loaded: Loaded, *, create: bool) -> Outcome:
     missing = [f"{topic}: the source topic does not exist; create it first" for topic in sorted(sources - found.keys())]
     if missing:
         return Outcome([], missing)
-    wanted = topics.plans(loaded.semantics, loaded.local.kafka, {name: plan.partitions for name, plan in found.items()})
+    wanted = topics.plans(loaded.semantics, loaded.local.kafka, found)
     names = [plan.name for plan in wanted]
     existing = admin.describe(names)
     created: list[str] = []

@@ -82,7 +82,7 @@ def prepare(loaded: Loaded) -> None:
     """Make the source topic and every topic of the daemon."""
     admin = KafkaPython(loaded.local.kafka).admin()
     source = TopicPlan(flights.TOPIC, flights.PARTITIONS, {"retention.ms": "-1"})
-    create(admin, [source, *plans(loaded.semantics, loaded.local.kafka, {flights.TOPIC: flights.PARTITIONS})], 1)
+    create(admin, [source, *plans(loaded.semantics, loaded.local.kafka, {flights.TOPIC: source})], 1)
     admin.close()
 
 

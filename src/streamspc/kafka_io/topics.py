@@ -18,8 +18,14 @@ _WEEK = {"retention.ms": str(7 * 86_400_000), "cleanup.policy": "delete"}
 _COMPACT = {"cleanup.policy": "compact"}
 # The broker's clock, not that of one of many writers, stamps what streamspc itself says.
 _OURS = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": "8388608"}
-_COMPARED = ("cleanup.policy", "retention.ms", "retention.bytes", "message.timestamp.type")
-_AT_LEAST = ("max.message.bytes", "min.insync.replicas")
+# Outputs take every record of their source, of any time. Brokers before 3.6 bound times both ways with one setting, which 4.0 dropped.
+_TYPE, _SIZE = "message.timestamp.type", "max.message.bytes"
+_AFTER, _BEFORE, _AROUND = (f"message.timestamp.{way}.max.ms" for way in ("after", "before", "difference"))
+_ANY_TIME = str(2**63 - 1)
+_OUR_HEADERS = 65_536  # bytes that ours may add to a batch of the source's
+DEFAULT_SIZE = 1_048_588  # a broker's max.message.bytes unless it was told otherwise
+_COMPARED = ("cleanup.policy", "retention.ms", "retention.bytes", _TYPE, _AFTER, _BEFORE, _AROUND)
+_AT_LEAST = (_SIZE, "min.insync.replicas")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +46,8 @@ def names(app: str) -> Names:
     return Names(*(f"{app}.{role}" for role in Names.__slots__))
 
 
-def plans(semantics: Semantics, local: KafkaLocal, source_partitions: Mapping[str, int]) -> list[TopicPlan]:
-    """How every internal and output topic has to be. `source_partitions` is by source topic; raises KeyError for one that lacks."""
+def plans(semantics: Semantics, local: KafkaLocal, sources: Mapping[str, TopicPlan]) -> list[TopicPlan]:
+    """How every internal and output topic has to be. `sources` are the source topics as they are; raises KeyError for one that lacks."""
     durable = {"min.insync.replicas": str(min(local.min_insync_replicas, local.replication_factor))}
     n, many = names(semantics.app), semantics.chart_partitions
     ours = {
@@ -54,13 +60,21 @@ def plans(semantics: Semantics, local: KafkaLocal, source_partitions: Mapping[st
         n.control: (1, _FOREVER),
     }
     internal = [TopicPlan(name, count, {**settings, **_OURS, **durable}) for name, (count, settings) in ours.items()]
-    return internal + [plan for stream in semantics.streams for plan in _outputs(stream, source_partitions[stream.topic], durable)]
+    return internal + [plan for stream in semantics.streams for plan in _outputs(stream, sources[stream.topic], local, durable)]
 
 
-def _outputs(stream: StreamSpec, partitions: int, durable: Mapping[str, str]) -> list[TopicPlan]:
+def _outputs(stream: StreamSpec, source: TopicPlan, local: KafkaLocal, durable: Mapping[str, str]) -> list[TopicPlan]:
     # Records keep their own timestamps, so that a finite retention would delete a replayed history as soon as it is written.
     topics = [name for name in (stream.clean_topic, stream.quarantine_topic) if name]
-    return [TopicPlan(name, partitions, {**_FOREVER, **durable}) for name in topics]
+    old = _AROUND in source.settings and _AFTER not in source.settings
+    times = {_TYPE: "CreateTime", **dict.fromkeys((_AROUND,) if old else (_AFTER, _BEFORE), _ANY_TIME)}
+    size = min(limit(source) + _OUR_HEADERS, local.request_bytes)  # no request of ours carries more
+    return [TopicPlan(name, source.partitions, {**_FOREVER, **times, _SIZE: str(size), **durable}) for name in topics]
+
+
+def limit(topic: TopicPlan) -> int:
+    """Bytes of the largest batch that the topic takes."""
+    return int(topic.settings.get(_SIZE, DEFAULT_SIZE))
 
 
 def create(admin: Admin, wanted: Sequence[TopicPlan], replication: int) -> None:

@@ -16,11 +16,12 @@ _SEMANTICS = Semantics(
     ),
 )
 _LOCAL = KafkaLocal({}, replication_factor=1, min_insync_replicas=2)
-_SOURCES = {"in.a": 8, "in.b": 5}
+_SOURCES = {"in.a": TopicPlan("in.a", 8), "in.b": TopicPlan("in.b", 5, {"max.message.bytes": "3000000"})}
+_ANY = str(2**63 - 1)
 
 
-def _plans(semantics=_SEMANTICS, local=_LOCAL):
-    return {plan.name: plan for plan in topics.plans(semantics, local, _SOURCES)}
+def _plans(semantics=_SEMANTICS, local=_LOCAL, sources=_SOURCES):
+    return {plan.name: plan for plan in topics.plans(semantics, local, sources)}
 
 
 def test_names():
@@ -62,6 +63,48 @@ def test_outputs_keep_the_timestamps_of_their_records():
     assert stamped == {name for name in _plans() if name.startswith("app.")}
 
 
+def test_outputs_take_whatever_their_source_holds():
+    """Records of any time, with the producer's time, as large as the source's and our headers, and no larger than a request."""
+    plans = _plans()
+    kept = {key: value for key, value in plans["b.quarantine"].settings.items() if key.startswith("message.")}
+    small = _plans(local=dataclasses.replace(_LOCAL, request_bytes=2_000_000))
+
+    assert kept == {
+        "message.timestamp.type": "CreateTime",
+        "message.timestamp.after.max.ms": _ANY,
+        "message.timestamp.before.max.ms": _ANY,
+    }
+    assert [plans[name].settings["max.message.bytes"] for name in ("a.clean", "b.quarantine")] == ["1114124", "3065536"]
+    assert small["b.quarantine"].settings["max.message.bytes"] == "2000000"
+
+
+def test_brokers_before_3_6_bound_times_with_one_setting():
+    """They would refuse the two that came later."""
+    old = {name: dataclasses.replace(plan, settings={"message.timestamp.difference.max.ms": "1"}) for name, plan in _SOURCES.items()}
+    both = {
+        name: dataclasses.replace(plan, settings={**plan.settings, "message.timestamp.after.max.ms": "1"}) for name, plan in old.items()
+    }
+
+    assert _plans(sources=old)["a.clean"].settings["message.timestamp.difference.max.ms"] == _ANY
+    assert not [key for key in _plans(sources=old)["a.clean"].settings if "after" in key or "before" in key]
+    assert _plans(sources=both)["a.clean"].settings == _plans()["a.clean"].settings
+
+
+def test_check_finds_outputs_that_would_refuse_records():
+    """A broker's defaults: times an hour ahead at most since 4.0, and not a byte more than the source."""
+    wanted = _plans()["a.clean"]
+    defaults = {"message.timestamp.after.max.ms": "3600000", "message.timestamp.type": "LogAppendTime", "max.message.bytes": "1048588"}
+    found = dataclasses.replace(wanted, settings={**wanted.settings, **defaults})
+    larger = dataclasses.replace(wanted, settings={**wanted.settings, "max.message.bytes": "9000000"})
+
+    assert [line.split()[1] for line in topics.check([wanted], {"a.clean": found})] == [
+        "message.timestamp.type",
+        "message.timestamp.after.max.ms",
+        "max.message.bytes",
+    ]
+    assert topics.check([wanted], {"a.clean": larger}) == []
+
+
 def test_in_sync_replicas_are_not_more_than_there_are():
     """One broker cannot have two replicas in sync."""
     assert {plan.settings["min.insync.replicas"] for plan in _plans().values()} == {"1"}
@@ -72,7 +115,7 @@ def test_in_sync_replicas_are_not_more_than_there_are():
 def test_a_source_without_partitions_is_an_error():
     """Whoever forgets to look a source up is told which."""
     with pytest.raises(KeyError, match=r"in\.b"):
-        topics.plans(_SEMANTICS, _LOCAL, {"in.a": 8})
+        topics.plans(_SEMANTICS, _LOCAL, {"in.a": TopicPlan("in.a", 8)})
 
 
 def test_check_names_every_fault_and_its_cure():

@@ -10,7 +10,7 @@ from driving import prepare, read
 from strategies import semantics
 from streamspc.errors import Fatal, Transient
 from streamspc.kafka_io.memory import MemoryKafka
-from streamspc.kafka_io.port import Place, Send
+from streamspc.kafka_io.port import Place, Send, TopicPlan
 from streamspc.kafka_io.steps import STEPS, Crash
 from streamspc.kafka_io.topics import create, names, plans
 from streamspc.model import Configured, KafkaLocal, Semantics
@@ -25,7 +25,7 @@ SPEC = semantics(2)
 def kafka():
     """A cluster with the topics of the application, and nothing in them."""
     made = MemoryKafka()
-    create(made.admin(), plans(SPEC, KafkaLocal({}, replication_factor=1), {"source": 1}), 1)
+    create(made.admin(), plans(SPEC, KafkaLocal({}, replication_factor=1), {"source": TopicPlan("source", 1)}), 1)
     return made
 
 

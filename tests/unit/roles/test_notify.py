@@ -12,7 +12,7 @@ from streamspc.effect.sender import Sender, build
 from streamspc.errors import Transient
 from streamspc.kafka_io import STEPS, Crash, MemoryKafka, topics
 from streamspc.kafka_io.memory import Log
-from streamspc.kafka_io.port import Place, Send
+from streamspc.kafka_io.port import Place, Send, TopicPlan
 from streamspc.model import Answer, KafkaLocal, ReceiverLocal, Secret, Semantics, Signal, StreamSpec
 from streamspc.roles import notify
 from streamspc.roles.notify import NotifyRole, Times
@@ -35,7 +35,7 @@ class World:
     def __init__(self):
         self.now = 1_000_000.0
         self.log = Log(clock=lambda: int(self.now * 1000))
-        MemoryKafka(self.log).admin().create(topics.plans(SEMANTICS, LOCAL, {"t": 1, "u": 1}), 1)
+        MemoryKafka(self.log).admin().create(topics.plans(SEMANTICS, LOCAL, {name: TopicPlan(name, 1) for name in ("t", "u")}), 1)
         self.posts = []  # (receiver, id, body)
         self.answers = []  # the next ones; then always 200
         self.while_posting = lambda: None

@@ -15,7 +15,7 @@ from streamspc.decide.notice import Intent
 from streamspc.effect.sender import build
 from streamspc.errors import Transient
 from streamspc.kafka_io import Crash, KafkaPython, topics
-from streamspc.kafka_io.port import Place, Send
+from streamspc.kafka_io.port import Place, Send, TopicPlan
 from streamspc.model import KafkaLocal, ReceiverLocal, Secret, Semantics, Signal, StreamSpec
 from streamspc.roles.control import read_to_end
 from streamspc.roles.notify import NotifyRole
@@ -86,7 +86,7 @@ def test_killed_after_the_answer(broker, receiver):
     )
     kafka = KafkaPython(local)
     with contextlib.closing(kafka.admin()) as admin:
-        topics.create(admin, topics.plans(SEMANTICS, local, {"t": 1}), 1)
+        topics.create(admin, topics.plans(SEMANTICS, local, {"t": TopicPlan("t", 1)}), 1)
     url = Secret(f"http://127.0.0.1:{receiver.server_port}/hook")
     sender = build(ReceiverLocal("hook", "webhook", url, Secret(KEY), allow_private=True), SEMANTICS)
     signals = [Signal(kind="open", stream="s", config="c", episode=f"e{i}", metric="m", end=i) for i in range(3)]
