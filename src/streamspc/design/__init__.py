@@ -17,6 +17,7 @@ from streamspc.design.count_cusum import (
 from streamspc.design.cusum import cusum_arl, cusum_limit
 from streamspc.design.cusum_quantile import cusum_quantile
 from streamspc.design.estimated import estimated_shewhart_arl, expected_rate_limit, guaranteed_limit
+from streamspc.design.ewma import ewma_arl, ewma_limit
 from streamspc.design.hotelling import t2_arl
 from streamspc.design.individuals import imr_arl
 from streamspc.design.mewma import mewma_arl, mewma_limit
@@ -40,6 +41,8 @@ __all__ = [
     "cusum_variance_arl",
     "cusum_variance_limit",
     "estimated_shewhart_arl",
+    "ewma_arl",
+    "ewma_limit",
     "ewma_variance_arl",
     "ewma_variance_limit",
     "expected_rate_limit",

@@ -38,7 +38,7 @@ class Noise:
     marks: tuple[float, ...]  # where it changes its character, finite ends of the support included
     low: float = -math.inf
     high: float = math.inf
-    power: int = 1  # of the substitution at `low`, above 1 where the density is not smooth there
+    powers: tuple[int, int] = (1, 1)  # of the substitutions at `low` and `high`, above 1 where the density is not smooth there
 
 
 class Panels:
@@ -75,25 +75,28 @@ def operator(panels: Panels, noise: Noise, origins: Floats, scale: float) -> Flo
     low, high = grid[row, piece], grid[row, piece + 1]
     panel = np.clip(np.searchsorted(edges, 0.5 * (low + high)) - 1, 0, len(edges) - 2)
     first = (low - origins[row]) / scale
-    at_edge = low == origins[row] + scale * noise.low
+    at_low = low == origins[row] + scale * noise.low
+    at_high = high == origins[row] + scale * noise.high
+    powers = np.where(at_low, noise.powers[0], 1), np.where(at_high, noise.powers[1], 1)
     width, right = np.diff(edges)[panel], edges[panel + 1]
     ends = [(np.clip((right - end) / width, 0.0, 1.0) ** (1.0 / panels.power))[:, None] for end in (low, high)]
-    moved, weights = _rule(ends[0] - ends[1], at_edge[:, None], noise.power)
+    moved, weights = _rule(ends[0] - ends[1], powers)
     place = ends[0] - moved
     away = -np.expm1(panels.power * np.log1p(-moved / ends[0])) * (width[:, None] * ends[0] ** panels.power)
     weights *= panels.power * place ** (panels.power - 1) * (width[:, None] / scale)
-    x = np.where(at_edge, noise.low, first)[:, None] + away / scale
+    x = np.where(at_low, noise.low, first)[:, None] + away / scale
     part = np.einsum("pq,pqn->pn", noise.density(x) * weights, panels.basis(place))
     matrix = np.zeros((len(origins), len(edges) - 1, DEGREE))
     np.add.at(matrix, (row, panel), part)
     return matrix.reshape(len(origins), -1)
 
 
-def _rule(width: Floats, at_edge: np.typing.NDArray[np.bool_], power: int) -> tuple[Floats, Floats]:
-    """Distances from the left end of each piece, and weights."""
+def _rule(width: Floats, powers: tuple[np.typing.NDArray[np.int_], np.typing.NDArray[np.int_]]) -> tuple[Floats, Floats]:
+    """Distances from the left end of each piece, and weights; nodes crowd at an end with a power above 1, the left one first."""
     unit, share = 0.5 * (legendre(QUADRATURE)[0] + 1.0), 0.5 * legendre(QUADRATURE)[1]
-    bent = np.where(at_edge, unit**power, unit)
-    slope = np.where(at_edge, power * unit ** (power - 1), 1.0)
+    left, right = powers[0][:, None], np.where(powers[0] > 1, 1, powers[1])[:, None]
+    bent = np.where(right > 1, 1.0 - (1.0 - unit) ** right, unit**left)
+    slope = np.where(right > 1, right * (1.0 - unit) ** (right - 1), left * unit ** (left - 1))
     return width * bent, width * slope * share
 
 

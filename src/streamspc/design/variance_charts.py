@@ -77,7 +77,7 @@ def _cusum(k: float, h: float, df: float, ratio: float) -> float:
         return _inverse(float(special.gammaincc(shape, k / scale)))
     noise = _noise(shape, scale)
     rough = (j * k for j in range(1, math.floor(min(h / k, _SMOOTH / shape)) + 2)) if k > 0.0 else ()
-    panels = Panels(panel_edges(0.0, h, rough, 3.0 * scale * math.sqrt(shape)), noise.power)
+    panels = Panels(panel_edges(0.0, h, rough, 3.0 * scale * math.sqrt(shape)), noise.powers[0])
     states = np.concatenate(([0.0], panels.nodes))
     matrix = np.empty((len(states), len(states)))
     matrix[:, 0] = special.gammainc(shape, np.maximum(k - states, 0.0) / scale)
@@ -126,7 +126,7 @@ def _noise(shape: float, scale: float) -> Noise:
     quantiles = scale * special.gammaincinv(shape, np.array(_SHARES))
     marks = [0.0, *near, *quantiles[quantiles > min(near, default=0.0)]]
     power = 1 if whole else 2 if 2.0 * shape == math.floor(2.0 * shape) else max(4, math.ceil(4.0 / shape))
-    return Noise(density, tuple(float(mark) for mark in marks), low=0.0, power=power)
+    return Noise(density, tuple(float(mark) for mark in marks), low=0.0, powers=(power, 1))
 
 
 def _inverse(rate: float) -> float:
