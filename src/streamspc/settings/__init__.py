@@ -18,6 +18,6 @@ a kilobyte can unfold to gigabytes, and a line number would point to the wrong p
 a person can review), durations as bare numbers (the unit is then a guess).
 """
 
-from streamspc.settings.build import Loaded, difference, load, local, semantics
+from streamspc.settings.build import Loaded, difference, load, load_semantics, local, semantics
 
-__all__ = ["Loaded", "difference", "load", "local", "semantics"]
+__all__ = ["Loaded", "difference", "load", "load_semantics", "local", "semantics"]

@@ -43,7 +43,17 @@ from streamspc.settings.receivers import Receiver, Webhook
 from streamspc.settings.schema import Settings
 from streamspc.settings.streams import Stream
 
-__all__ = ["Loaded", "difference", "load", "local", "semantics"]
+__all__ = ["Loaded", "difference", "load", "load_semantics", "local", "semantics"]
+
+# Keys that change no outcome, and what stands for them where no process is started.
+_LOCAL: Mapping[str, Any] = {
+    "kafka": {"bootstrap_servers": "nowhere:9092"},
+    "receivers": [],
+    "server": {},
+    "log": {},
+    "drain": "25s",
+    "snapshot_every": "1m",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +74,19 @@ class Loaded:
 def load(path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ) -> Loaded:
     """The configuration in a file. Raises ConfigError with one line for each problem. Paths in the file begin at its folder."""
     file = Path(path)
+    return _loaded(read(file, environment), file.parent)
+
+
+def load_semantics(path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ) -> Semantics:
+    """What in a file changes an outcome, for those who start no process: addresses, credentials and receivers are not looked at."""
+    file = Path(path)
     document = read(file, environment)
-    settings = validate(document, file.parent)
+    document.put(_LOCAL)
+    return _loaded(document, file.parent).semantics
+
+
+def _loaded(document: Document, folder: Path) -> Loaded:
+    settings = validate(document, folder)
     _expressions(document)
     _calendars(document)
     if settings is None or document.problems:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -74,6 +74,12 @@ class Document:
         if path and any(problem.path == path for problem in self.problems):
             return
         self.problems.append(Problem(place or self.place(path), path, " ".join(text.split())))
+
+    def put(self, entries: Mapping[str, object]) -> None:
+        """Let these stand in place of what the file says under the same keys, and forget what was wrong there."""
+        if isinstance(self.data, dict):
+            self.data |= entries
+            self.problems = [problem for problem in self.problems if not problem.path or problem.path[0] not in entries]
 
     def lines(self) -> list[str]:
         """The problems as lines for a person, by place."""

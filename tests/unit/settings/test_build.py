@@ -9,7 +9,7 @@ import pytest
 
 from streamspc.errors import ConfigError
 from streamspc.model import ChartKind, ChartSpec, Effect, EventTime, JudgeRule, MetricKind, MetricSpec, Secret, StormSpec
-from streamspc.settings import Loaded, load
+from streamspc.settings import Loaded, load, load_semantics
 
 HEAD = """
 app: shop
@@ -211,3 +211,25 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path, content, problem):
         load(tmp_path / "x.yaml", {})
 
     assert caught.value.problems == (f"{tmp_path}/{problem}",)
+
+
+def test_what_changes_an_outcome_can_be_loaded_alone(tmp_path):
+    """Variables, files and addresses of the local part may be missing or wrong; the result is that of the whole."""
+    local = 'kafka: {bootstrap_servers: "${BROKERS}", ssl_cafile: gone.pem}\nreceivers: [{nmae: x}]\nlog: {level: loud}\n'
+    streams = "streams: [{name: s, topic: t, metrics: [{name: volume, kind: count}]}]\n"
+    path = tmp_path / "x.yaml"
+    path.write_text("app: shop\n" + local + streams)
+
+    assert load_semantics(path, {}) == loaded(tmp_path, "app: shop\nkafka: {bootstrap_servers: a:1}\n" + streams).semantics
+
+
+def test_but_what_is_wrong_with_it_is_told(tmp_path):
+    """With its place, and nothing is said of the local part."""
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "app: shop\nkafka: {bootstrap_servers: '${BROKERS}'}\nstreams: [{name: s, topic: t, metrics: [{name: v, kind: cuont}]}]\n"
+    )
+    with pytest.raises(ConfigError) as error:
+        load_semantics(path, {})
+
+    assert [problem.split(": ")[0] for problem in error.value.problems] == [f"{path}:3:57"]
