@@ -66,6 +66,7 @@ def open_input(name: str) -> Input:
     except OSError as error:
         raise Unreadable(f"{name}: cannot be read: {error.strerror}") from None
     if name.lower().endswith(".gz") and head != _GZIP:
+        stored.close()
         raise Unreadable(f"{name}: is not gzip, although its name says so; unpack or rename it")
     size = status.st_size if name != STDIN and stat.S_ISREG(status.st_mode) else None
     unpacked = cast(IO[bytes], gzip.GzipFile(fileobj=stored)) if head == _GZIP else stored

@@ -33,6 +33,7 @@ ROWS = 20_000  # at a time
 NO_RECORD = b"not a row of this table"  # not JSON either
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _PLAIN = re.compile(r"[0-9.,+\-]*")  # numbers that `float` and `_number` read alike, joined by commas
+_DIGITS = re.compile(r"[0-9]+(?:,[0-9]+)*")
 _FLAGS = {"": None, "true": True, "false": False, "1": True, "0": False}
 _SURROGATE = re.compile("[\ud800-\udfff]")  # a byte that was not UTF-8
 
@@ -78,6 +79,9 @@ def _places(name: str, header: list[str], wanted: Mapping[Path, Typed]) -> dict[
         )
     if twice := [join(path) for path, at in found.items() if len(at) > 1]:
         raise Unreadable(f"{name}: the first row has more than one column {', '.join(twice)}; rename all but one")
+    for path in found:
+        if inner := [join(other) for other in found if len(other) > len(path) and other[: len(path)] == path]:
+            raise Unreadable(f"{name}: {join(path)} and {inner[0]} are both used, but a cell is no object; convert the file to JSON Lines")
     return {path: (at[0], wanted[path]) for path, at in found.items()}
 
 
@@ -148,6 +152,8 @@ def numbers(cells: Sequence[str]) -> list[Any]:
 
 def moments(cells: Sequence[str]) -> list[Any]:
     """Integers exactly, other numbers as doubles; null where empty, the text where it is no number."""
+    if _DIGITS.fullmatch(",".join(cells)) and max(map(len, cells)) < 19:
+        return list(map(int, cells))
     return [_number(cell, int) for cell in cells]
 
 

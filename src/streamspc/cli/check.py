@@ -56,9 +56,9 @@ def execute(args: argparse.Namespace) -> int:
     from streamspc import check  # noqa: PLC0415 - keeps `--help` fast
     from streamspc.check.drive import begin  # noqa: PLC0415
     from streamspc.check.source import Unreadable  # noqa: PLC0415
-    from streamspc.settings import load  # noqa: PLC0415
+    from streamspc.settings import load_semantics  # noqa: PLC0415
 
-    semantics = load(args.config_file).semantics
+    semantics = load_semantics(args.config_file)
     name = _stream(semantics, args.stream)
     kind = check.chosen_format(args.input, args.format)
     state = begin(semantics, name)
