@@ -4,6 +4,9 @@ Limits are taken from the configuration as they are; the average run lengths beh
 modules of `chart`.
 """
 
+from streamspc.design.ar1_cusum import ar1_cusum_arl, ar1_cusum_limit
+from streamspc.design.ar1_ewma import ar1_ewma_arl, ar1_ewma_limit
+from streamspc.design.ar1_shewhart import ar1_shewhart_arl, ar1_shewhart_limit
 from streamspc.design.bernoulli_cusum import bernoulli_cusum_arl, bernoulli_cusum_limit
 from streamspc.design.count_chart import c_chart_arl, c_chart_limit, p_chart_arl, p_chart_limit
 from streamspc.design.count_cusum import (
@@ -29,6 +32,12 @@ from streamspc.design.shewhart_cusum import shewhart_cusum_arl, shewhart_cusum_l
 from streamspc.design.variance_charts import cusum_variance_arl, cusum_variance_limit, ewma_variance_arl, ewma_variance_limit
 
 __all__ = [
+    "ar1_cusum_arl",
+    "ar1_cusum_limit",
+    "ar1_ewma_arl",
+    "ar1_ewma_limit",
+    "ar1_shewhart_arl",
+    "ar1_shewhart_limit",
     "bernoulli_cusum_arl",
     "bernoulli_cusum_limit",
     "binomial_cusum_arl",

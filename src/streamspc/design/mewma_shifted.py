@@ -19,8 +19,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, gmres
 
+from streamspc.design.krylov import mean_times
 from streamspc.design.noncentral_chi import length_density
 from streamspc.design.panels import to_legendre
 from streamspc.design.quadrature import interval, legendre, normal_density
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 ALONG = 1.5, 26  # nodes a unit of 2 S, and at least
 ACROSS = 1.5, 18  # nodes a unit of S, and at least
-ACCEPTED = 1e-6  # what may be left of the equation, whose right side is 1
 
 
 @lru_cache(maxsize=1024)
@@ -51,27 +50,15 @@ def shifted_arl(p: int, lam: float, h4: float, delta: float) -> float:
         mass = normal_density(at - starts[:, None]) * (share * radius * reach)
         moves[row] = (mass @ np.polynomial.legendre.legvander(reach * x, len(x) - 1)) @ to_legendre(len(x))
     lengths = _lengths(p, rests, r, arc * radius * chord)
-    after = np.einsum("rx,rx->r", moves[:, -1], _solved(moves[:, :-1], lengths[:-1]))
-    return float(1.0 + lengths[-1] @ after)
+    inner, shape = moves[:, :-1], (len(r), len(x))
 
-
-def _solved(moves: Floats, lengths: Floats) -> Floats:
-    """The average run length at all nodes, [lengths, along]."""
-    shape = moves.shape[:2]
-    ones = np.ones(shape[0] * shape[1])
-
-    def remaining(flat: Floats) -> Floats:
-        after = np.matmul(moves, flat.reshape(shape)[:, :, None])[:, :, 0]
-        result: Floats = flat - (lengths @ after).ravel()
+    def expected(flat: Floats) -> Floats:
+        after = np.matmul(inner, flat.reshape(shape)[:, :, None])[:, :, 0]
+        result: Floats = (lengths[:-1] @ after).ravel()
         return result
 
-    system = LinearOperator((ones.size, ones.size), matvec=remaining, dtype=np.float64)
-    solution, _ = gmres(system, ones, rtol=1e-12, atol=0.0, restart=120, maxiter=2)  # where the ARL is huge, rounding ends it earlier
-    worst = float(np.linalg.norm(remaining(solution) - ones)) / math.sqrt(ones.size)
-    if worst > ACCEPTED:
-        raise ValueError(f"the average run length, about {float(solution.max()):.1g}, is too large to be computed under a shift")
-    result: Floats = solution.reshape(shape)
-    return result
+    means = mean_times(expected, len(r) * len(x)).reshape(shape)
+    return float(1.0 + lengths[-1] @ np.einsum("rx,rx->r", moves[:, -1], means))
 
 
 def _lengths(p: int, ahead: Floats, r: Floats, weights: Floats) -> Floats:

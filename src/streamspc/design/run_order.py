@@ -17,8 +17,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, gmres
 
+from streamspc.design.krylov import mean_times
 from streamspc.design.panels import cumulative
 from streamspc.design.quadrature import legendre
 
@@ -33,7 +33,7 @@ def order_arl(machine: Machine, shares: Floats) -> float:
     """Average run length from the start, with the probabilities of the zones."""
     weights, below = legendre(NODES)[1] / 2.0, cumulative(NODES) / 2.0
     above = weights - below
-    states, zones = len(machine.step), len(shares)
+    states = len(machine.step)
     own = np.maximum(machine.zone, 0)
     rise, fall = machine.step[np.arange(states), own], machine.step[:, -1]
     others = machine.step[:, :-1].copy()
@@ -50,9 +50,4 @@ def order_arl(machine: Machine, shares: Floats) -> float:
         result += moments[others].sum(axis=1)[:, None]
         return result.ravel()
 
-    size = states * NODES
-    system = LinearOperator((size, size), matvec=lambda flat: flat - expected(flat), dtype=np.float64)
-    solution, failed = gmres(system, np.ones(size), rtol=1e-13, atol=0.0, restart=120, maxiter=20)
-    if failed:
-        raise ArithmeticError(f"the average run length did not converge over {zones} zones")
-    return float(solution[0])
+    return float(mean_times(expected, states * NODES)[0])

@@ -1,0 +1,103 @@
+"""EWMA charts of autocorrelated points, AR(1): average run length by an integral equation in two dimensions.
+
+x_t = phi x_(t-1) + sqrt(1 - phi^2) e_t, with marginal variance 1 and a stationary start; Z_t = (1 - lam) Z_(t-1) + lam (x_t + shift)
+from 0, two-sided, signal beyond c = L sqrt(lam / (2 - lam)) at all times: the sigma of Z for independent points.
+
+Two successive values of Z hold the latest x, so (Z_(t-1), Z_t) is a Markov chain of itself. With x(u, v) = (v - (1 - lam) u) / lam - shift
+the average run length after a step from u to v is
+
+    m(u, v) = 1 + integral over |w| <= c of m(v, w) density(x(v, w); phi x(u, v), 1 - phi^2) dw / lam
+
+With the same Gauss-Legendre nodes for u, v and w nothing is interpolated, and the error falls geometrically with their number. Pairs that
+no x can join are left out; the sparse system is solved by GMRES.
+
+Sources: Schmid (1997), On EWMA charts for time series, in Frontiers in Statistical Quality Control 5; Lu & Reynolds (1999), EWMA control
+charts for monitoring the mean of autocorrelated processes, Journal of Quality Technology 31.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.special import ndtr
+
+from streamspc.design import arguments
+from streamspc.design.ar1_shewhart import ar1_shewhart_arl
+from streamspc.design.krylov import TooLarge, mean_times, rare_mean
+from streamspc.design.quadrature import interval, normal_density
+from streamspc.design.roots import limit_for
+
+if TYPE_CHECKING:
+    from streamspc.model import Floats, Ints
+
+REACH = 8.5  # sigma: beyond, a value or an innovation does not occur
+NODES = 1.6, 20  # for each standard deviation of a step, and at least
+MOST = 700  # nodes
+
+
+def ar1_ewma_arl(phi: float, lam: float, L: float, shift: float = 0.0) -> float:  # noqa: N803 - the literature's name
+    """Average run length of a two-sided EWMA chart of an AR(1) series with coefficient phi and a stationary start.
+
+    Fixed limits +-L sqrt(lam / (2 - lam)), in marginal sigma, as for independent points; `shift` is in marginal sigma, from the first
+    point on.
+
+    >>> round(ar1_ewma_arl(0.5, 0.2, 2.86), 4), round(ar1_ewma_arl(0.0, 0.2, 2.86), 4)
+    (51.6385, 371.1033)
+    """
+    phi, lam = arguments.correlation("phi", phi), arguments.weight("lam", lam)
+    L, shift = arguments.positive("L", L), arguments.finite("shift", shift)  # noqa: N806
+    return _arl(phi, lam, L, abs(shift))
+
+
+@lru_cache(maxsize=1024)
+def ar1_ewma_limit(phi: float, lam: float, arl0: float) -> float:
+    """The L with average run length `arl0` in control.
+
+    >>> round(ar1_ewma_limit(0.5, 0.2, 370.4), 6)
+    4.146258
+    """
+    phi, lam, arl0 = arguments.correlation("phi", phi), arguments.weight("lam", lam), arguments.run_length("arl0", arl0)
+    spread = math.sqrt((1.0 + phi * (1.0 - lam)) / (1.0 - phi * (1.0 - lam)))  # sigma of Z over that for independent points
+    return limit_for(lambda limit: _arl(phi, lam, limit, 0.0), arl0, 3.0 * spread)
+
+
+@lru_cache(maxsize=4096)
+def _arl(phi: float, lam: float, limit: float, shift: float) -> float:
+    """The average run length."""
+    if lam == 1.0:
+        return ar1_shewhart_arl(phi, limit, shift=shift)
+    edge = limit * math.sqrt(lam / (2.0 - lam))
+    sd = math.sqrt((1.0 - phi) * (1.0 + phi))
+    count = NODES[0] * 2.0 * edge / (lam * sd) + NODES[1]
+    if count > MOST:
+        raise ValueError(f"phi={phi:g}, lam={lam:g}, L={limit:g}: the limits are too many steps apart for an exact computation")
+    z, weights = interval(-edge, edge, math.ceil(count))
+    before = np.append(z, 0.0)  # the last one is the start
+    x = (z - (1.0 - lam) * before[:, None]) / lam - shift  # [before, now]
+    number = np.where(np.abs(x) <= REACH, 0, -1)
+    number[number == 0] = np.arange(np.count_nonzero(number == 0))
+    steps = _steps(x, number, phi, sd, weights / lam)
+    try:
+        means = np.append(mean_times(lambda m: steps @ m, steps.shape[0]), 0.0)  # the last one for pairs that are left out
+    except TooLarge:
+        ahead = ((1.0 - lam) * z + lam * (phi * x + shift))[number >= 0]
+        return rare_mean(steps, ndtr((ahead - edge) / (lam * sd)) + ndtr((-edge - ahead) / (lam * sd)))
+    return float(1.0 + (weights / lam * normal_density(x[-1])) @ means[number[-1]])
+
+
+def _steps(x: Floats, number: Ints, phi: float, sd: float, weights: Floats) -> Any:
+    """The chain of pairs as a sparse matrix; `number` has the pairs' places, -1 where there is none."""
+    rows, columns, values = [], [], []
+    for now in range(len(weights)):
+        before, after = np.flatnonzero(number[:, now] >= 0), np.flatnonzero(number[now] >= 0)
+        innovation = (x[now, after] - phi * x[before, now][:, None]) / sd
+        from_, to = np.nonzero(np.abs(innovation) <= REACH)
+        rows.append(number[before, now][from_])
+        columns.append(number[now, after][to])
+        values.append(normal_density(innovation[from_, to]) * (weights[after] / sd)[to])
+    size = int(number.max()) + 1
+    return csr_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(size, size))
