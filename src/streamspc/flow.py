@@ -30,6 +30,8 @@ from streamspc.errors import Reason
 from streamspc.model import END, NEVER, SHARDS, WHOLE, Judged, Points, Progress, Rejection, Routed, Signal, shard
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from streamspc.decide.book import Book
     from streamspc.model import Batch, Block, Bools, Codes, Columns, Ints, Semantics, StreamSpec, TallyTable
 
@@ -87,6 +89,11 @@ class Outputs(NamedTuple):
     signals: list[Signal]
     verdicts: list[Rejection | Judged]
 
+    def add(self, more: Outputs) -> None:
+        """Put what was made later behind it."""
+        for mine, theirs in zip(self, more, strict=True):
+            mine.extend(theirs)  # type: ignore[attr-defined]
+
 
 @dataclass(slots=True)
 class StreamState:
@@ -133,23 +140,38 @@ class State:
 
 def fold(state: State, block: Block) -> Outputs:
     """Merge the block's tallies into the open windows; close, chart and judge the windows that the frontier has passed."""
+    whole = Outputs([], [], [])
+    for out in steps(state, block):
+        whole.add(out)
+    return whole
+
+
+def steps(state: State, block: Block) -> Iterator[Outputs]:
+    """`fold` in pieces: one for each window that closes, and a last one. State and block alone say which pieces there are.
+
+    After a pause in event time one block may close thousands of windows of thousands of series. Whoever takes the pieces one by one
+    may rest between them for as long as it likes; the next block of this state comes when the iterator is exhausted.
+    """
     of = state.streams[block.stream]
     before = of.frontier.at
     of.counts[Reason.LATE_AFTER_CLOSE.value] += of.windows.add(block.table)
     frontier = of.frontier.advance(block.progress, block.source_partitions)
-    out = Outputs([], [], [])
+    said = None
     for closed in of.windows.close(limit(frontier, of.stream.spec.lateness_us)):
+        out = Outputs([], [], [])
         _judge(of, closed, state.chart_partition, out)
-    _mark_silence(of, out)
+        said = closed.end
+        yield out
+    out = Outputs([], [], [])
+    _mark_silence(of, said, out)
     if frontier == END != before:
         out.signals.append(_signal(of, "end", state.chart_partition, (END, END)))
         out.verdicts.append(Judged(stream=block.stream, config=of.config, start=NEVER, until=END, frontier=END))
-    return out
+    yield out
 
 
-def _mark_silence(of: StreamState, out: Outputs) -> None:
+def _mark_silence(of: StreamState, said: int | None, out: Outputs) -> None:
     """Behind a gap, windows pass unseen: say how far, so that what waits for them, the gate's late records too, may go on."""
-    said = next((v.until for v in reversed(out.verdicts) if isinstance(v, Judged)), None)
     if of.windows.empties > of.stream.spec.max_empty_windows and said != of.windows.next:
         name, until = of.stream.spec.name, of.windows.next
         out.verdicts.append(Judged(stream=name, config=of.config, start=NEVER, until=until, frontier=of.frontier.at))

@@ -1,7 +1,7 @@
 """chart: blocks of tallies to points, signals and verdicts, in the transaction that commits the tallies offsets.
 
 The state of each partition is a fold over its log: on assignment it is made again from the latest snapshot and the blocks behind
-it, with outputs off up to the committed offset.
+it, with outputs off up to what is committed. What one turn does, and one transaction holds, is bounded: see `folding`.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 
-from streamspc import wire
 from streamspc.errors import Fatal, StreamspcError
-from streamspc.flow import Outputs, State, fold
-from streamspc.kafka_io.port import Committed, Place, Send
+from streamspc.flow import Outputs, State
+from streamspc.kafka_io.port import Place
 from streamspc.kafka_io.topics import names
 from streamspc.model import View
 from streamspc.roles.clients import close_all, transactional_id
 from streamspc.roles.control import read_to_end
+from streamspc.roles.folding import Answered, Owned, answered, committed
 from streamspc.roles.meters import Lag, Meters
+from streamspc.roles.outbox import Outbox
 from streamspc.roles.panel import Panel
 from streamspc.roles.pulse import LONG, Pulse, commit_deadline, longest_step
 from streamspc.state import restore, save
@@ -30,24 +30,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamspc.kafka_io.port import Admin, Consumer, Kafka, Producer
-    from streamspc.model import Batch, KafkaLocal, Semantics
+    from streamspc.model import KafkaLocal, Semantics
 
 log = structlog.get_logger()
 
 POLL = 1.0  # seconds
-BLOCKS = 200  # blocks a turn: bounds what one transaction holds
+BLOCKS = 200  # blocks that are asked for at a time
+TURN_BYTES = 16_000_000  # of outputs in one transaction, but for those of one window more
+TURN_SERIES = 500_000  # points that a turn computes, said or not, but for those of one window more
+STEP_SERIES = 200  # what a window costs beside its points
 RESTORE = 60.0  # seconds without progress before a restore is given up
-
-
-@dataclass(slots=True)
-class Owned:
-    """One partition of the tallies log while it is owned: the fold's state, and where it stands."""
-
-    state: State
-    offset: int  # blocks before it are in the state
-    silent_until: int  # blocks before it were answered by an earlier owner: outputs off
-    snapshot_at: float  # monotonic seconds of the last snapshot
-    snapshot_offset: int
 
 
 @dataclass
@@ -91,77 +83,62 @@ class ChartRole:
         close_all(self, "producer", "consumer", "admin")
 
     def turn(self) -> bool:
-        """Some blocks of every fetched partition through the fold, in one transaction."""
-        batches = self.consumer.poll(POLL, BLOCKS)
+        """Some blocks of every fetched partition through the fold, as far as one transaction should hold."""
+        behind = any(owned.waiting for owned in self.owned.values())
+        batches = self.consumer.poll(0.0 if behind else POLL, BLOCKS)
         token = self.consumer.group_token() if self.consumer.assignment() else None
         if self.generation != self.consumer.generation():
             self._take_over()
             return False
-        sends: list[Send] = []
-        offsets: dict[Place, Committed] = {}
-        shown: list[tuple[int, Outputs]] = []
+        moved = {Place(batch.topic, batch.partition) for batch in batches} | {p for p, owned in self.owned.items() if owned.waiting}
         for batch in batches:
-            place = Place(batch.topic, batch.partition)
-            out = self._fold(place, batch)
-            sends += self._sends(place.partition, out)
-            shown.append((place.partition, out))
-        snapshots = self._snapshots(sends)
-        for place in {*snapshots, *(Place(batch.topic, batch.partition) for batch in batches)}:
-            offsets[place] = Committed(max(self.owned[place].offset, self.owned[place].silent_until), "")
+            self.owned[Place(batch.topic, batch.partition)].take(batch)
+        outbox, now = Outbox(self.topics), self.clock()
+        shown = [(place.partition, self._fold(place, outbox, now, len(moved))) for place in sorted(moved)]
+        snapshots = self._snapshots(outbox, now)
+        offsets = {place: committed(self.owned[place].answered) for place in {*snapshots, *moved}}
         if offsets:
             self.pulse.beat()
             with self.meters.transaction():
-                self.producer.transact(sends, offsets, self.consumer, token, commit_deadline(self.local))
+                self.producer.transact(outbox.sends(), offsets, self.consumer, token, commit_deadline(self.local))
         for partition, out in shown:
             self.panel.show(partition, self.owned[Place(self.topics.tallies, partition)].state, out, self.meters)
         self._forget(snapshots)
+        self._hold_back()
         self.lag.look(self.consumer, self.pulse)
-        return self.until_end and bool(self.owned) and all(owned.state.ended() for owned in self.owned.values())
+        return self.until_end and bool(self.owned) and all(owned.state.ended() and not owned.waiting for owned in self.owned.values())
 
-    def _fold(self, place: Place, batch: Batch) -> Outputs:
-        owned = self.owned[place]
-        total = Outputs([], [], [])
-        for offset, key, value in zip(batch.offsets.tolist(), batch.keys, batch.values, strict=True):
-            if key != b"block":
-                continue
-            block = wire.decode_block(value or b"")
-            if block.config != self.config:
-                raise Fatal(
-                    f"{place.topic}-{place.partition}@{offset}: block of configuration {block.config}, this process has {self.config}"
-                )
-            self.pulse.beat()
-            out = fold(owned.state, block)
-            if offset >= owned.silent_until:
-                total.points.extend(out.points)
-                total.signals.extend(out.signals)
-                total.verdicts.extend(out.verdicts)
-        owned.offset = batch.next
+    def _fold(self, place: Place, outbox: Outbox, now: float, sharers: int) -> Outputs:
+        """Steps of one partition, up to its share of a turn; where a snapshot is due, no further than the end of a block begun before."""
+        owned, total = self.owned[place], Outputs([], [], [])
+        full, series = outbox.bytes + TURN_BYTES // sharers, 0
+        for out, aloud in owned.advance(self.config, self.pulse.beat, one=owned.within and self._due(owned, now)):
+            if aloud:
+                outbox.answer(place.partition, out)
+                total.add(out)
+            series += STEP_SERIES + sum(points.value.size for points in out.points)
+            if outbox.bytes >= full or series >= TURN_SERIES // sharers:
+                break
         return total
 
-    def _sends(self, partition: int, out: Outputs) -> list[Send]:
-        encode = msgspec.json.encode
-        points = [(p.stream.encode(), wire.encode_points(p)) for p in out.points]
-        signals = [(s.episode.encode() or s.stream.encode(), encode(s)) for s in out.signals]
-        verdicts = [(v.stream.encode(), encode(v)) for v in out.verdicts]
-        places = (Place(self.topics.points, partition), Place(self.topics.signals, 0), Place(self.topics.verdicts, partition))
-        return [
-            Send(place, [key for key, _ in rows], [value for _, value in rows])
-            for place, rows in zip(places, (points, signals, verdicts), strict=True)
-            if rows
-        ]
+    def _hold_back(self) -> None:
+        """Read no further where blocks wait."""
+        for place, owned in self.owned.items():
+            if bool(owned.waiting) != owned.paused:
+                owned.paused = not owned.paused
+                (self.consumer.pause if owned.paused else self.consumer.resume)([place])
 
-    def _snapshots(self, sends: list[Send]) -> list[Place]:
-        """Add a snapshot of each partition that is due to the sends; return those partitions."""
-        now = self.clock()
-        due = [
-            p for p, owned in self.owned.items() if now - owned.snapshot_at >= self.snapshot_every and owned.offset > owned.snapshot_offset
-        ]
+    def _due(self, owned: Owned, now: float) -> bool:
+        return now - owned.snapshot_at >= self.snapshot_every
+
+    def _snapshots(self, outbox: Outbox, now: float) -> list[Place]:
+        """Add a snapshot of each partition that is due, and between blocks, to what is sent; return those partitions."""
+        due = [p for p, owned in self.owned.items() if self._due(owned, now) and owned.offset > owned.snapshot_offset and not owned.within]
         for place in due:
+            self.pulse.beat()
             owned = self.owned[place]
             owned.snapshot_at, owned.snapshot_offset = now, owned.offset
-            records = save(owned.state, owned.offset)
-            snapshots = Place(self.topics.snapshots, place.partition)
-            sends.append(Send(snapshots, [key for key, _ in records], [value for _, value in records]))
+            outbox.put(Place(self.topics.snapshots, place.partition), save(owned.state, owned.offset))
         return due
 
     def _forget(self, snapshots: list[Place]) -> None:
@@ -176,23 +153,25 @@ class ChartRole:
     def _take_over(self) -> None:
         """Restore every assigned partition: committed offset first, then snapshot, then the log between with outputs off.
 
-        A partition that was ours before keeps its state: a fold over the log up to its offset is right whoever answered since.
+        A partition that was ours before, and is between blocks, keeps its state: a fold over the log up to its offset is right whoever
+        answered since.
         """
         self.pulse.beat(LONG)
         self.generation = self.consumer.generation()
         places = sorted(self.consumer.assignment())
-        committed = self.consumer.committed(places)
+        found = self.consumer.committed(places)
         bounds = self.consumer.bounds(places)
         before, self.owned = self.owned, {}
         for place in places:
             first = bounds[place][0]
-            answered = committed[place]
-            silent_until = answered.offset if answered else first
+            offset = found[place]
+            silent = answered(offset) if offset else Answered(first)
             kept = before.get(place)
-            if kept is not None and first <= kept.offset <= silent_until:
-                kept.silent_until, owned = silent_until, kept
+            if kept is not None and not kept.within and first <= kept.offset <= silent.offset:
+                owned = kept
+                owned.begin_again(silent)
             else:
-                owned = self._restore(place, silent_until)
+                owned = self._restore(place, silent)
             self.owned[place] = owned
             if owned.offset < first:
                 raise Fatal(
@@ -200,10 +179,12 @@ class ChartRole:
                     " cut. Set retention.ms=-1 (streamspc topics check), and start again under a new `app` name."
                 )
             self.consumer.seek(place, owned.offset)
+            owned.paused = False
+        self.consumer.resume(places)
         self.panel.keep({place.partition for place in places})
         self.meters.assigned = True
 
-    def _restore(self, place: Place, silent_until: int) -> Owned:
+    def _restore(self, place: Place, silent: Answered) -> Owned:
         snapshots = Place(self.topics.snapshots, place.partition)
         reader = self.kafka.read([snapshots])
         records: dict[bytes, bytes] = {}
@@ -214,5 +195,5 @@ class ChartRole:
             reader.close()
         found = restore(self.semantics, place.partition, records)
         state, offset = found or (State.begin(self.semantics, place.partition), 0)
-        log.info("restored", partition=place.partition, snapshot_offset=offset, committed_offset=silent_until)
-        return Owned(state, offset, silent_until, self.clock(), offset)
+        log.info("restored", partition=place.partition, snapshot_offset=offset, committed_offset=silent.offset, steps=silent.steps)
+        return Owned(state, offset, silent, self.clock(), offset)

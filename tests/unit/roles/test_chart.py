@@ -237,7 +237,7 @@ def test_a_partition_that_others_have_answered_meanwhile_catches_up_silently(kaf
 
     assert restores(logs) == []
     assert verdicts(kafka, 0) == verdicts(kafka, 1) == [0, 1, 2, 3]
-    assert {owned.offset for owned in one.owned.values()} == {owned.silent_until for owned in one.owned.values()}
+    assert {owned.offset for owned in one.owned.values()} == {owned.silent.offset for owned in one.owned.values()}
 
 
 def test_after_an_error_everything_is_restored(kafka):
