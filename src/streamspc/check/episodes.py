@@ -22,6 +22,7 @@ class Episode(msgspec.Struct, kw_only=True):
     segment: str
     side: str
     charts: tuple[str, ...]  # that signalled in any of its windows
+    rules: tuple[str, ...]  # run rules, likewise
     opened: int
     until: int  # end of the last window that signalled
     onset: int
@@ -99,6 +100,7 @@ def _opened(signal: Signal, severity: float) -> Episode:
             "metric": signal.metric,
             "segment": signal.segment,
             "charts": signal.charts,
+            "rules": signal.rules,
             "opened": signal.opened,
             "until": signal.end,
             "onset": signal.onset,
@@ -117,6 +119,7 @@ def _opened(signal: Signal, severity: float) -> Episode:
 def _updated(episode: Episode, signal: Signal, severity: float) -> None:
     episode.until, episode.windows = signal.end, signal.windows
     episode.charts += tuple(chart for chart in signal.charts if chart not in episode.charts)
+    episode.rules += tuple(rule for rule in signal.rules if rule not in episode.rules)
     episode.rejected |= signal.rejected
     first, last = _records(signal)
     episode.last = max(episode.last, last)

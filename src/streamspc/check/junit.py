@@ -60,7 +60,7 @@ def _series(suite: ET.Element, report: Report, series: Series, episodes: list[Ep
 def told(episode: Episode, zone: str) -> str:
     """An episode as a line."""
     limits = " to ".join("-" if limit is None else f"{limit:.6g}" for limit in (episode.lcl, episode.ucl))
-    charts = "+".join(episode.charts)
+    charts = "+".join((*episode.charts, *episode.rules))
     return (
         f"{iso(episode.opened, zone)} to {iso(episode.until, zone)}: {charts} {episode.side}, {episode.windows} window(s), "
         f"worst {episode.value:.6g} (limits {limits}, severity {episode.severity:.3f}) at {iso(episode.worst, zone)}, "

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from streamspc.check.episodes import NONE
 from streamspc.decide.episodes import SPOKEN
-from streamspc.model import Phase
+from streamspc.model import Phase, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from streamspc.model import Floats, Points, StreamSpec
 
 PHASES = [phase.value for phase in Phase]
+RULES = [rule.value for rule in Rule]
 NO_POINT = 255
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERS = ("value", "centre", "sigma", "lcl", "ucl", "z", "cusum_up", "cusum_down", "ewma", "ewma_limit")
@@ -50,7 +52,7 @@ class Row(msgspec.Struct, kw_only=True):
     ewma_limit: float | None
     severity: float  # see `severity`
     side: str  # up, down or nothing
-    rules: list[str]  # charts that signal
+    rules: list[str]  # what is broken: charts that signal, then run rules
     episode: str  # id, empty outside of episodes
     in_episode: bool  # a later window of an episode; its first one has a severity of its own
     rejected: bool
@@ -68,7 +70,7 @@ def rows(spec: StreamSpec, points: Points, severity: Floats, marks: Mapping[tupl
     columns["n"] = points.n[where].tolist()
     columns["severity"] = severity[where].tolist()
     columns["phase"] = [PHASES[phase] for phase in points.phase[where].tolist()]
-    columns["rules"] = [list(SPOKEN[broken]) for broken in points.broken[where].tolist()]
+    columns["rules"] = _broken(points, where)
     columns["side"] = [("", "up", "down")[side] for side in points.side[where].tolist()]
     columns["baseline_version"] = points.version[where].tolist()
     columns["records"] = points.records[where[1]].tolist()
@@ -87,6 +89,16 @@ def rows(spec: StreamSpec, points: Points, severity: Floats, marks: Mapping[tupl
     }
     for row in zip(*columns.values(), strict=True):
         yield Row(**window, **dict(zip(columns, row, strict=True)))
+
+
+def _broken(points: Points, where: tuple[npt.NDArray[np.intp], ...]) -> list[list[str]]:
+    charts = [list(SPOKEN[bits]) for bits in points.broken[where].tolist()]
+    if points.rules is None:
+        return charts
+    return [
+        told + [rule for at, rule in enumerate(RULES) if bits >> at & 1]
+        for told, bits in zip(charts, points.rules[where].tolist(), strict=True)
+    ]
 
 
 def iso(micros: int, zone: str) -> str:

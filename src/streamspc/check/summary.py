@@ -104,7 +104,7 @@ def _table(episodes: list[Episode], zone: str) -> Table:
             iso(e.until, zone),
             e.metric,
             e.segment,
-            f"{'+'.join(e.charts)} {e.side}",
+            f"{'+'.join((*e.charts, *e.rules))} {e.side}",
             f"{e.windows:,}",
             "-" if e.value is None else f"{e.value:.5g}",
             limits,

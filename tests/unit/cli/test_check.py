@@ -206,6 +206,20 @@ def test_points_say_all_of_their_window(place):
     assert [point["rejected"] for point in whole[14:19]] == [False, True, True, False, False]
 
 
+def test_run_rules_are_among_what_is_broken(place, capsys):
+    """They are told by name beside the chart that they belong to, and have the severity of a signal at least."""
+    Path("shop.yaml").write_text(CONFIG.replace("field: price}", "field: price, rules: [we4]}"))
+    rows = [row | {"price": row["price"] + 0.6 * (row["at"] >= BEGIN + 14 * 3_600_000)} for row in orders(30)]
+    write("x.jsonl", rows)
+
+    assert check("--input", "x.jsonl", "--points", "points.jsonl", "--json") == CheckCode.SIGNALS
+    points = [point for point in map(json.loads, Path("points.jsonl").read_text().splitlines()) if "we4" in point["rules"]]
+    assert [point["rules"] for point in points][:1] == [["shewhart", "we4"]]
+    assert {point["metric"] for point in points} == {"price"}
+    assert min(point["severity"] for point in points) == 0.5
+    assert any(episode["rules"] == ["we4"] for episode in json.loads(capsys.readouterr().out)["episodes"])
+
+
 def test_points_as_csv_hold_the_same(place):
     """Cells are as JSON writes them; nothing stands for what is not there."""
     write("x.jsonl", orders(fault=15))
