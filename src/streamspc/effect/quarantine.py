@@ -6,14 +6,17 @@ The `__connect.errors.*` names are those of Kafka Connect's dead letter queue, f
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from streamspc.errors import Reason
+
 if TYPE_CHECKING:
-    from streamspc.errors import Reason
     from streamspc.model import Batch, Headers, Ints, Rejection, Routed, StreamSpec
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SMALL = 4096  # bytes of a key that a pointer keeps
 _LAST = 253_402_300_799_999_999  # microseconds: 9999-12-31T23:59:59.999999Z
 
 
@@ -25,13 +28,26 @@ def quarantined(spec: StreamSpec, batch: Batch, rows: Ints, routed: Routed) -> l
     for row in rows.tolist():
         refused = int(routed.refused[row])
         why = why_refused[refused] if refused >= 0 else why_rejected[int(routed.rejected[row])]
-        place: Headers = [
-            ("__connect.errors.topic", batch.topic.encode()),
-            ("__connect.errors.partition", b"%d" % batch.partition),
-            ("__connect.errors.offset", b"%d" % batch.offsets[row]),
-        ]
-        out.append([*_original(batch, row), *place, *why, *_marks(routed, row)])
+        out.append([*_original(batch, row), *_place(batch, row), *why, *_marks(routed, row)])
     return out
+
+
+def pointer(spec: StreamSpec, batch: Batch, row: int) -> tuple[bytes | None, bytes, Headers]:
+    """Key, value and headers of a record that stands for one too large to be forwarded, and says where that one is."""
+    key, value = batch.keys[row], batch.values[row] or b""
+    size = len(key or b"") + len(value)
+    there = {"topic": batch.topic, "partition": batch.partition, "offset": int(batch.offsets[row]), "bytes": size}
+    why = _refused(spec, Reason.UNFORWARDABLE, f"key and value are {size} bytes, with the headers more than the topic or a request takes")
+    small = key if key is not None and len(key) <= _SMALL else None
+    return small, json.dumps({"streamspc.pointer": there}).encode(), [*_place(batch, row), *why]
+
+
+def _place(batch: Batch, row: int) -> Headers:
+    return [
+        ("__connect.errors.topic", batch.topic.encode()),
+        ("__connect.errors.partition", b"%d" % batch.partition),
+        ("__connect.errors.offset", b"%d" % batch.offsets[row]),
+    ]
 
 
 def marked(batch: Batch, rows: Ints, routed: Routed) -> list[Headers] | None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _MAGIC = 2
 _LZ4 = DefaultRecordBatchBuilder.CODEC_LZ4
+_HEAD = 128  # of a batch, and of its first record
+_LENGTHS = 10  # of the name and the text of a header, at most
 BATCH_BYTES = 900_000  # before packing; brokers take 1,048,588 after it unless told otherwise
 
 
@@ -51,8 +53,24 @@ def check(sends: Iterable[Send], limit: int) -> None:
             raise BadRecord(Reason.TOO_LARGE, f"a record for {send.place.topic} is larger than kafka.request_bytes, {limit}")
 
 
+def too_large(send: Send, request: int, topic: int) -> list[int]:
+    """Rows that are larger than a request, or in a batch of their own, packed, larger than the topic takes."""
+    safe = min(request, topic) * 0.99 - _HEAD  # what cannot be packed grows a little
+    if send.headers is None and sum(max(map(len, filter(None, column)), default=0) for column in (send.keys, send.values)) < safe:
+        return []
+    sizes = list(map(_size, send.keys, send.values, send.headers or itertools.repeat(None)))
+    return [row for row, size in enumerate(sizes) if size > request or (size > safe and _packed(send, row) > topic)]
+
+
+def _packed(send: Send, row: int) -> int:
+    builder = MemoryRecordsBuilder(_MAGIC, _LZ4, BATCH_BYTES)
+    builder.append(0, send.keys[row], send.values[row], send.headers[row] if send.headers else [])
+    builder.close()
+    return len(builder.buffer())
+
+
 def _size(key: bytes | None, value: bytes | None, headers: Headers | None) -> int:
-    extra = sum(len(name) * 4 + len(text or b"") for name, text in headers) if headers else 0
+    extra = sum(len(name) * 4 + len(text or b"") + _LENGTHS for name, text in headers) if headers else 0
     return len(key or b"") + len(value or b"") + extra
 
 

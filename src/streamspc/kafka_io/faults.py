@@ -53,6 +53,7 @@ _TRANSIENT = (  # not retriable with the same client, but new clients start agai
 )
 _CURES: dict[type[BaseException], str] = {
     k.MessageSizeTooLargeError: "raise max.message.bytes of the topic, or send less per record",
+    k.InvalidTimestampError: "let the topic take records of any time: `streamspc topics check FILE` says how",
     k.RecordListTooLargeError: "raise max.message.bytes of the topic",
     k.AuthorizationError: "give the principal the rights that the README lists",
     k.SaslAuthenticationFailedError: "check the user and password under kafka",

@@ -73,6 +73,7 @@ class Producer(Protocol):
     def transact(
         self, sends: Sequence[Send], offsets: Mapping[Place, Committed], consumer: Consumer | None, token: object, deadline: float
     ) -> None: ...  # all of it or nothing; `deadline` in seconds; empty sends and offsets are allowed
+    def too_large(self, send: Send, limit: int) -> list[int]: ...  # rows that no request, or no topic with that limit, can carry
     def close(self) -> None: ...
 
 

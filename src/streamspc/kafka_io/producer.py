@@ -75,6 +75,10 @@ class PythonProducer:
             self.close()
             raise
 
+    def too_large(self, send: Send, limit: int) -> list[int]:
+        """Rows that no request, or no topic with that limit, can carry, packed as they will be."""
+        return batches.too_large(send, self._limit, limit)
+
     def _transact(self, sends: Sequence[Send], offsets: Mapping[Place, Committed], token: object, remaining: Callable[[], float]) -> None:
         client, manager = self._client, self._client._transaction_manager  # noqa: SLF001 - contract-tested with the pinned version
         # 1. Nothing is open; an empty transaction is none.

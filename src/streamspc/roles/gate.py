@@ -18,11 +18,12 @@ from streamspc.decide.book import Book
 from streamspc.effect.quarantine import marked, quarantined
 from streamspc.errors import BadRecord, Fatal, Reason
 from streamspc.flow import ready, route
-from streamspc.kafka_io.port import Committed, Place, Send
+from streamspc.kafka_io.port import Committed, Place
 from streamspc.kafka_io.topics import names
 from streamspc.model import NEVER, Judged, Rejection, VerdictRecord, View
 from streamspc.roles.clients import close_all, starts, transactional_id
 from streamspc.roles.control import read_to_end
+from streamspc.roles.forward import columns, forwarded, limits
 from streamspc.roles.meters import Lag, Meters
 from streamspc.roles.observe import up_to
 from streamspc.roles.pulse import LONG, Pulse, commit_deadline, longest_step
@@ -30,8 +31,8 @@ from streamspc.roles.pulse import LONG, Pulse, commit_deadline, longest_step
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from streamspc.kafka_io.port import Consumer, Kafka, Producer
-    from streamspc.model import Batch, Headers, Ints, KafkaLocal, Routed, Semantics
+    from streamspc.kafka_io.port import Consumer, Kafka, Producer, Send
+    from streamspc.model import Batch, Ints, KafkaLocal, Routed, Semantics
     from streamspc.roles.ends import Ends
 
 BUSY, QUIET = 0.2, 0.5  # seconds to wait for records: while some partition waits for verdicts, and else
@@ -90,6 +91,7 @@ class GateRole:
         self.meters.assigned = False
         self.generation = -1
         self.book = Book(self.spec, self.semantics.chart_partitions)
+        self.limits = limits(self.kafka, self.spec)
         self.producer: Producer = self.kafka.producer(transactional_id(self.group, self.local))
         self.consumer: Consumer = self.kafka.subscribe(self.group, [self.spec.topic], self.local.instance)
         self.book.passed = self._passed()
@@ -132,7 +134,7 @@ class GateRole:
         ends = self._ends()
         sends: list[Send] = []
         offsets: dict[Place, Committed] = {}
-        done: list[Routed] = []
+        done: list[tuple[Routed, Ints]] = []
         for batch in batches:
             place = Place(batch.topic, batch.partition)
             kept = up_to(batch, ends[place]) if ends else batch
@@ -141,34 +143,30 @@ class GateRole:
             self.pulse.beat()
             routed = route(self.stream, kept, self.sources[place].watermark, self.book)
             if routed.ready:
-                sends += self._sends(kept, routed)
+                found, pointed = self._sends(kept, routed)
+                sends += found
                 offsets[place] = self._done(place, kept, routed)
-                done.append(routed)
+                done.append((routed, pointed))
             self._wait(place, kept, routed)
         if offsets:
             self._commit(sends, offsets, token)
-            for routed in done:
-                self._count(routed)
+            for routed, pointed in done:
+                self._count(routed, pointed)
             self.book.passed = max(self.book.passed, self._behind(source.watermark for source in self.sources.values()))
         self.lag.look(self.consumer, self.pulse)
         return bool(self.sources) and ends is not None and all(self._read_up_to(place, ends[place]) for place in self.sources)
 
-    def _sends(self, batch: Batch, routed: Routed) -> list[Send]:
-        """Clean and quarantined records of the ready part, each into the partition of its source."""
+    def _sends(self, batch: Batch, routed: Routed) -> tuple[list[Send], Ints]:
+        """Clean and quarantined records of the ready part, and the rows that go as pointers since they are too large."""
         bad = (routed.rejected >= 0) | (routed.refused >= 0)
-        sends = []
+        ways = []
         if self.spec.clean_topic is not None:
             rows = np.flatnonzero(~bad)
-            sends.append(self._send(self.spec.clean_topic, batch, rows, marked(batch, rows, routed)))
+            ways.append((columns(self.spec.clean_topic, batch, rows, marked(batch, rows, routed)), rows))
         if self.spec.quarantine_topic is not None:
             rows = np.flatnonzero(bad)
-            sends.append(self._send(self.spec.quarantine_topic, batch, rows, quarantined(self.spec, batch, rows, routed)))
-        return [send for send in sends if send.values]
-
-    def _send(self, topic: str, batch: Batch, rows: Ints, headers: list[Headers] | None) -> Send:
-        pick = rows.tolist()
-        keys, values = [batch.keys[i] for i in pick], [batch.values[i] for i in pick]
-        return Send(Place(topic, batch.partition), keys, values, headers, batch.timestamps[rows].tolist())
+            ways.append((columns(self.spec.quarantine_topic, batch, rows, quarantined(self.spec, batch, rows, routed)), rows))
+        return forwarded(self.producer, self.limits, self.spec, batch, ways)
 
     def _commit(self, sends: list[Send], offsets: dict[Place, Committed], token: object) -> None:
         self.pulse.beat()
@@ -228,15 +226,18 @@ class GateRole:
         source = self.sources[place]
         return source.waits_for == NEVER and max(source.offset, self.consumer.position(place)) >= end
 
-    def _count(self, routed: Routed) -> None:
+    def _count(self, routed: Routed, pointed: Ints) -> None:
         stream, n = self.stream_name, routed.ready
-        bad = int(((routed.rejected >= 0) | (routed.refused >= 0)).sum())
+        to_quarantine = (routed.rejected >= 0) | (routed.refused >= 0)
+        to_quarantine[pointed] = True
+        bad = int(to_quarantine.sum())
         routes = {"read": n, "quarantine": bad if self.spec.quarantine_topic else 0, "clean": n - bad if self.spec.clean_topic else 0}
         for way, records in routes.items():
             self.meters.count("spc_records_total", (stream, "gate", way), records)
         refused = Counter(routed.refusals[code][0].value for code in routed.refused[routed.refused >= 0].tolist())
         refused[Reason.BEFORE_VERDICTS.value] = routed.old  # whether the policy accepts or refuses them
         refused[Reason.LATE.value] = int(routed.late.sum())
+        refused[Reason.UNFORWARDABLE.value] = len(pointed)
         for reason, records in refused.items():
             if records:
                 self.meters.count("spc_records_refused_total", (stream, "gate", reason), records)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
+import dataclasses
 import gc
 import itertools
 import logging
@@ -214,6 +216,28 @@ def test_a_record_beyond_the_topics_limit_is_fatal_with_its_cure(broker, place):
 
     _kafka(broker).producer(place.topic).close()
     assert _values(_kafka(broker), place) == []
+
+
+def test_what_is_too_large_is_known_to_the_byte(broker, place):
+    """The largest record that is said to fit does, one byte more is refused by the broker; what packs well fits at any size."""
+    noise = random.Random(1).randbytes(30_000)
+
+    def send(size):
+        return Send(place, [b"k", None], [b"x", noise[:size]], [[], [("h", b"i")]])
+
+    producer = _kafka(broker).producer(place.topic)
+    fits = bisect.bisect_left(range(30_000), 1, key=lambda size: len(producer.too_large(send(size), 20_000)))
+    last = fits - 1
+    only = [dataclasses.replace(send(size), keys=[None], values=[noise[:size]], headers=[[("h", b"i")]]) for size in (last, fits)]
+    producer.transact([only[0]], {}, None, None, 10.0)
+    with pytest.raises(Fatal, match=r"max\.message\.bytes"):
+        producer.transact([only[1]], {}, None, None, 10.0)
+
+    _kafka(broker).producer(place.topic).close()
+    assert producer.too_large(send(fits), 20_000) == [1]
+    assert producer.too_large(Send(place, [None], [bytes(10**6)]), 20_000) == []
+    assert producer.too_large(Send(place, [None], [bytes(7 * 10**7)]), 10**9) == [0]
+    assert _values(_kafka(broker), place) == [noise[:last]]
 
 
 def test_a_record_that_no_request_carries_is_refused_first(broker, place):

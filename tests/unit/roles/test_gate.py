@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import random
 from dataclasses import replace
 
 import msgspec
@@ -10,7 +12,7 @@ from strategies import BEGIN_MS, WINDOW_MS, at, put, quick, semantics
 from streamspc.bucket import watermark as marks
 from streamspc.errors import BadRecord, Fatal, Reason
 from streamspc.kafka_io.memory import MemoryKafka
-from streamspc.kafka_io.port import Place, Send
+from streamspc.kafka_io.port import Place, Send, TopicPlan
 from streamspc.model import END, NEVER, WHOLE, Headers, Judged, Rejection, Semantics, StormSpec
 from streamspc.roles.ends import AtStart
 from streamspc.roles.gate import GateRole
@@ -333,7 +335,55 @@ def test_verdicts_of_other_streams_are_not_its_own(kafka):
     assert values(kafka, "clean") == []
 
 
-def test_a_record_that_no_request_can_carry_ends_the_role_with_the_cure(kafka):
+def noted(note: str) -> bytes:
+    """A record of the first window with a text in it."""
+    return msgspec.json.encode({**msgspec.json.decode(at(0)), "note": note})
+
+
+def _small_topics(kafka: MemoryKafka, spec: Semantics = SPEC) -> None:
+    """Topics of which the outputs take 2000 bytes."""
+    outputs = [TopicPlan(name, 1, {"max.message.bytes": "2000"}) for name in ("clean", "quarantine")]
+    kafka.admin().create(outputs, 1)
+    prepare(kafka, spec, 1)
+
+
+def test_a_record_that_no_topic_takes_is_pointed_to_in_quarantine(kafka):
+    """The rest of the batch goes on; key, place and size stand for the record, and each record is counted once."""
+    _small_topics(kafka)
+    noise = random.Random(1).randbytes(1500).hex()
+    put(kafka, 0, at(0, "a"), noted(noise), at(0, "b"), noted("packs" * 1000))
+    say(kafka, judged(0))
+    role = gate(kafka)
+    turn(role)
+    (found,) = read(kafka, "quarantine")
+    source = next(iter(read(kafka, "source")))
+    counts = {key[1][2]: count for key, count in role.meters.counts.items() if key[0].startswith("spc_records_") and count}
+
+    assert values(kafka, "clean") == [at(0, "a"), at(0, "b"), noted("packs" * 1000)]
+    assert [json.loads(value or b"") for value in found.values] == [
+        {"streamspc.pointer": {"topic": "source", "partition": 0, "offset": 1, "bytes": len(noted(noise))}}
+    ]
+    assert found.timestamps[0] == source.timestamps[1]
+    assert ("streamspc.reason", b"unforwardable") in headers(kafka, "quarantine")[0]
+    assert ("__connect.errors.offset", b"1") in headers(kafka, "quarantine")[0]
+    assert counts == {"read": 4, "clean": 3, "quarantine": 1, "unforwardable": 1}
+
+
+def test_a_rejected_record_that_no_topic_takes_is_pointed_to_too(kafka):
+    """It is in quarantine once, as a pointer, behind those that are whole."""
+    _small_topics(kafka)
+    noise = random.Random(1).randbytes(1500).hex()
+    put(kafka, 0, noted(noise), at(0, "a"))
+    say(kafka, rejected(0), judged(0))
+    role = gate(kafka)
+    turn(role)
+
+    assert values(kafka, "clean") == []
+    assert [b"streamspc.pointer" in (value or b"") for value in values(kafka, "quarantine")] == [False, True]
+    assert role.meters.counts["spc_records_total", ("s", "gate", "quarantine")] == 2
+
+
+def test_a_record_that_no_request_can_carry_ends_the_role_with_the_cure_where_there_is_no_quarantine(kafka):
     """It is not dropped, and it is not tried for ever."""
     prepare(kafka, SPEC, 1)
     put(kafka, 0, at(0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamspc.errors import Fatal, Fenced, Transient
+from streamspc.kafka_io.batches import too_large
 from streamspc.kafka_io.memory.consumer import MemoryConsumer
 from streamspc.kafka_io.memory.groups import Membership
 from streamspc.kafka_io.memory.log import Log, State
@@ -64,6 +65,8 @@ class MemoryKafka:
 class MemoryProducer:
     """Implements port `Producer`."""
 
+    _request_bytes = 67_108_864
+
     def __init__(self, log: Log, transactional_id: str, crash: At) -> None:
         """Take over the transactional id."""
         self._log, self._id, self._at = log, transactional_id, crash
@@ -83,6 +86,10 @@ class MemoryProducer:
         except Exception:
             self.close()
             raise
+
+    def too_large(self, send: Send, limit: int) -> list[int]:
+        """Rows that no topic with that limit can carry, packed as a broker would get them."""
+        return too_large(send, self._request_bytes, limit)
 
     def _transact(self, sends: Sequence[Send], offsets: Mapping[Place, Committed], token: object, deadline: float) -> None:
         self._at("before")

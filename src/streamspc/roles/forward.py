@@ -1,0 +1,66 @@
+"""What the gate can forward. A record that no request or no topic carries goes to quarantine as a pointer to where it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streamspc.effect.quarantine import pointer
+from streamspc.kafka_io.port import Place, Send
+from streamspc.kafka_io.topics import DEFAULT_SIZE, limit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from streamspc.kafka_io.port import Kafka, Producer
+    from streamspc.model import Batch, Headers, Ints, StreamSpec
+
+
+def limits(kafka: Kafka, spec: StreamSpec) -> dict[str, int]:
+    """The largest batch of each output topic. Raises Transient, Fatal."""
+    admin = kafka.admin()
+    try:
+        return {name: limit(plan) for name, plan in admin.describe([it for it in (spec.clean_topic, spec.quarantine_topic) if it]).items()}
+    finally:
+        admin.close()
+
+
+def columns(topic: str, batch: Batch, rows: Ints, headers: list[Headers] | None) -> Send:
+    """These rows of the batch, each into the partition of its source."""
+    pick = rows.tolist()
+    keys, values = [batch.keys[i] for i in pick], [batch.values[i] for i in pick]
+    return Send(Place(topic, batch.partition), keys, values, headers, batch.timestamps[rows].tolist())
+
+
+def forwarded(
+    producer: Producer, sizes: Mapping[str, int], spec: StreamSpec, batch: Batch, ways: Sequence[tuple[Send, Ints]]
+) -> tuple[list[Send], Ints]:
+    """The sends without what is too large for its topic, pointers to it in quarantine, and its rows.
+
+    `ways` are sends with the rows that they are made of. Without a quarantine topic nothing is taken out: sending it will fail.
+    """
+    sends, out = [], [np.zeros(0, np.int64)]
+    for send, rows in ways:
+        large = (
+            producer.too_large(send, sizes.get(send.place.topic, DEFAULT_SIZE)) if spec.quarantine_topic is not None and send.values else []
+        )
+        sends.append(_without(send, set(large)) if large else send)
+        out.append(rows[large])
+    pointed = np.concatenate(out)
+    if spec.quarantine_topic is not None and len(pointed):
+        keys, values, headers = zip(*(pointer(spec, batch, row) for row in pointed.tolist()), strict=True)
+        sends.append(Send(Place(spec.quarantine_topic, batch.partition), keys, values, headers, batch.timestamps[pointed].tolist()))
+    return [send for send in sends if send.values], pointed
+
+
+def _without(send: Send, rows: set[int]) -> Send:
+    pick = [row for row in range(len(send.values)) if row not in rows]
+    headers, stamps = send.headers, send.timestamps
+    return Send(
+        send.place,
+        [send.keys[row] for row in pick],
+        [send.values[row] for row in pick],
+        None if headers is None else [headers[row] for row in pick],
+        None if stamps is None else [stamps[row] for row in pick],
+    )
