@@ -1,9 +1,9 @@
 """Check: the daemon's own functions over a file, once, without Kafka.
 
 Promises
-- The points are those of the daemon, bit for bit: records are tallied by `flow.tally` and folded by `flow.fold`, under the same
-  configuration hash. The file is read as one source partition, in the order of its lines, and its end is the end of time. All chart
-  partitions are folded as one, which changes no point, because series do not know of each other.
+- The points are those of the daemon, bit for bit: records are tallied by `flow.tally` and folded by `flow.steps` (of which `flow.fold`
+  is made) under the same configuration hash. The file is read as one source partition, in the order of its lines, and its end is the
+  end of time. All chart partitions are folded as one, which changes no point, because series do not know of each other.
 - Nothing silent: every record that is not judged is counted by its reason, with an example. Beyond a share of them the answer is
   that the data cannot be read, whatever the charts say; an input without a readable record is never in control.
 - Bounded: the file is read in pieces of some megabytes; what is kept are the open windows, the charts and the episodes. With

@@ -10,7 +10,8 @@ import msgspec
 
 from streamspc.bucket.tally import empty
 from streamspc.errors import Reason
-from streamspc.flow import Outputs, State, StreamState, fold, tally
+from streamspc.flow import Outputs, State, StreamState, tally
+from streamspc.flow import steps as pieces
 from streamspc.model import END, NEVER, Block, Progress
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ def run(state: State, batches: Iterable[Batch], steps: Steps, *, any_order: bool
         told = msgspec.structs.replace(progress, watermark=NEVER) if any_order else progress
         watermark, at = told.watermark, told.next
         steps.note(stream, batch, told.refused)
-        yield fold(state, Block(name, of.config, 1, (told,), table))
-    yield fold(state, Block(name, of.config, 1, (Progress(0, at, at, END),), empty(stream.plan)))
+        yield from pieces(state, Block(name, of.config, 1, (told,), table))
+    yield from pieces(state, Block(name, of.config, 1, (Progress(0, at, at, END),), empty(stream.plan)))
 
 
 def _never_late(stream: Stream) -> Stream:
