@@ -15,6 +15,7 @@ from streamspc.cli import COMMANDS, main
 from streamspc.cli.codes import EPILOG, ExitCode
 from streamspc.errors import ConfigError, Fatal, Fenced, StreamspcError, Transient
 
+NAMES = ", ".join(COMMANDS)
 GOLDEN = Path(__file__).parents[2] / "golden" / "cli.txt"
 
 
@@ -78,10 +79,16 @@ def test_the_version_is_that_of_the_package(capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "streamspc: a command is missing: one of run, check-config, check, topics, demo\nTry: streamspc --help\n"),
+        ([], f"streamspc: a command is missing: one of {NAMES}\nTry: streamspc --help\n"),
         (["rnu"], "streamspc: unknown command 'rnu'; did you mean 'run'?\nTry: streamspc --help\n"),
-        (["xyz"], "streamspc: unknown command 'xyz'; expected one of run, check-config, check, topics, demo\nTry: streamspc --help\n"),
-        (["--nothing"], "streamspc: a command is missing: one of run, check-config, check, topics, demo\nTry: streamspc --help\n"),
+        (
+            ["xyz"],
+            f"streamspc: unknown command 'xyz'; expected one of {NAMES}\nTry: streamspc --help\n",
+        ),
+        (
+            ["--nothing"],
+            f"streamspc: a command is missing: one of {NAMES}\nTry: streamspc --help\n",
+        ),
         (
             ["topics", "make", "x"],
             "streamspc topics: argument action: invalid choice: 'make' (choose from 'create', 'check')\nTry: streamspc topics --help\n",
