@@ -86,7 +86,7 @@ class Even:
 
     def __init__(self, points: Points, chart: Chart) -> None:
         lam, limit, _ = chart
-        self.points, self.chart, self.detail = points, chart, points.detail
+        self.points, self.chart, self.detail = points, chart, 2.0 * points.detail  # tails are not like a normal one
         self.rule = interval(-limit, limit, enough(2.0 * limit / lam * self.detail))
         self.chain = Absorbing(self.moved(self.rule[0], self.rule), _leave(points, chart, self.rule[0]))
 
