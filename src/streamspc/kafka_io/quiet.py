@@ -10,6 +10,9 @@ _UNSTABLE = "Unknown error fetching offsets"  # an open transaction holds them: 
 EVERYDAY = {  # logger: how its everyday messages begin
     "kafka.coordinator.consumer": _UNSTABLE,
     "kafka.coordinator.assignors.range": "No partition metadata for topic",  # a leader assigns once before it knows its topics
+    # A stall or another holder of the id ends a transaction: the error reaches whoever waits for it, and the role says so.
+    "kafka.producer.transaction_manager": "Fatal Error handling request",
+    "kafka.producer.sender": "%s: Aborting producer batches due to fatal error",
     "kafka.net.selector": "Task %r ran for",  # its I/O thread waited for ours: batches are unpacked while others are fetched
 }
 

@@ -3,9 +3,10 @@ import logging
 
 import kafka.coordinator.assignors.range as assignor
 import kafka.coordinator.consumer as coordinator
-import kafka.net.selector as selector
 import pytest
-from kafka.errors import GroupAuthorizationFailedError, UnstableOffsetCommitError
+from kafka.errors import Cancelled, GroupAuthorizationFailedError, UnstableOffsetCommitError
+from kafka.net import selector
+from kafka.producer import sender, transaction_manager
 
 from streamspc.kafka_io.quiet import EVERYDAY, quiet
 
@@ -22,10 +23,12 @@ def _say(unstable):
     coordinator.log.error("Unknown error fetching offsets for %s: %s", "topic-0", unstable)
     assignor.log.warning("No partition metadata for topic %s", "topic")
     selector.log.warning("Task %r ran for %.3fs", "fetch", 0.2)
+    transaction_manager.log.error(f"Fatal Error handling request EndTxnRequest: {Cancelled()}")
+    sender.log.error("%s: Aborting producer batches due to fatal error: %s", "sender", Cancelled())
 
 
 def test_what_is_everyday_is_not_logged(levels, caplog):
-    """An open transaction holding the offsets, and a leader that does not know its topics yet, are no news."""
+    """An open transaction that holds offsets, a leader that does not know its topics yet, and errors that their caller gets are no news."""
     caplog.set_level(logging.INFO, "kafka")
     _say(UnstableOffsetCommitError())
 
@@ -37,7 +40,7 @@ def test_what_is_everyday_is_debug(levels, caplog):
     caplog.set_level(logging.DEBUG, "kafka")
     _say(UnstableOffsetCommitError())
 
-    assert levels() == ["DEBUG", "DEBUG", "DEBUG"]
+    assert levels() == ["DEBUG"] * 5
 
 
 def test_what_is_not_everyday_stays_an_error(levels, caplog):
@@ -51,5 +54,5 @@ def test_what_is_not_everyday_stays_an_error(levels, caplog):
 
 def test_the_library_still_says_it_so():
     """The words are matched: a release with other words is noticed here."""
-    for module in (coordinator, assignor, selector):
+    for module in (coordinator, assignor, selector, transaction_manager, sender):
         assert EVERYDAY[module.log.name] in inspect.getsource(module)
