@@ -163,7 +163,10 @@ class Broker:
     def _format(self, tool: list[str], properties: Path) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(  # noqa: S603 - our own command
-            [*tool, "format", "-t", cluster, "-c", str(properties)], capture_output=True, text=True, check=False
+            [*tool, "format", f"--cluster-id={cluster}", "-c", str(properties)],  # an id may begin with "-"
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             properties.unlink()

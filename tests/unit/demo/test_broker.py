@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,16 @@ def test_a_killed_broker_starts_again_with_its_data(tmp_path):
     assert elapsed < 20.0
     assert not _alive(pid)
     assert tmp_path.exists()
+
+
+@pytest.mark.kafka
+def test_a_cluster_id_may_begin_like_an_option(tmp_path, monkeypatch):
+    """One in 64 does."""
+    monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(bytes=b"\xfb" * 16))
+    with Broker(tmp_path):
+        meta = (tmp_path / "data" / "meta.properties").read_text()
+
+    assert "cluster.id=-_v7" in meta
 
 
 @pytest.mark.kafka
