@@ -67,6 +67,6 @@ def decode(text: str, stream: str, config: str) -> int:
     if found.config != config:
         raise Fatal(
             f"stream {stream}: the offset was committed under configuration {found.config}, this process has {config}; "
-            "start it with the former file, or make the new one a version with `streamspc apply FILE`"
+            "start it with the former file, or give the new one an `app` name of its own"
         )
     return found.watermark

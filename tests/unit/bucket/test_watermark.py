@@ -64,7 +64,7 @@ def test_metadata_carries_the_watermark(mark):
         ("{}", "choose another `app` name"),
         ('{"v":2,"anything":1}', "start that version or a newer one"),
         (watermark.encode("other", "c", 1), "group and `app` name of its own"),
-        (watermark.encode("s", "older", 1), "streamspc apply"),
+        (watermark.encode("s", "older", 1), "give the new one an `app` name"),
     ],
 )
 def test_foreign_metadata_is_refused_with_the_cure(text, cure):
