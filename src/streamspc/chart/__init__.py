@@ -14,9 +14,10 @@ Promises
 - A limit is not a signal: only strictly outside is. A limit that is clipped to the possible values (0, or 0 and 1) cannot signal.
 
 Every series has a Shewhart chart, a CUSUM and an EWMA (`shewhart`, `cusum`, `ewma`: one algorithm a file). `signal_by`,
-`direction` and `min_effect` decide which of them speak (`crossing`). Metrics that ask for run rules (`rules`, `rule_crossing`) have
-them as a part of the Shewhart chart, at no cost to the others. `classic` has the charts of the textbooks, for data that lie before one. Default limits are those of an ARL0 of 370.4 (Shewhart, EWMA
-with fixed limits) and 465.4 (CUSUM), for known parameters; a baseline of m windows is an estimate, and its own rate differs.
+`direction` and `min_effect` decide which of them speak (`crossing`). Metrics that ask for run rules (`rules`, `rule_crossing`)
+have them as a part of the Shewhart chart, at no cost to the others. `classic` has the charts of the textbooks, for data that
+lie before one. Default limits are those of an ARL0 of 370.4 (Shewhart, EWMA with fixed limits) and 465.4 (CUSUM), for known
+parameters; a baseline of m windows is an estimate, and its own rate differs.
 
 Rejected: one object per series (a tenth of the speed or less); raw values in place of z (a window with few records would
 signal by its noise); head starts (more false alarms for what a restart seldom needs); moving limits (they learn the fault).

@@ -64,7 +64,7 @@ def tell(plan: Plan, rows: Rows) -> Told:
         if rule in SIDELESS:
             signals, side = may & above, np.where(z < 0.0, np.int8(-1), np.int8(1))
         else:
-            shift = np.abs(runs.total / np.maximum(np.abs(runs.side), 1)) * sigma if rule in RUN else distance * side
+            shift = np.abs(runs.total / np.maximum(np.abs(runs.side), 1)) * sigma if rule in RUN else np.maximum(distance * side, 0.0)
             signals = may & asked(plan, metric, side) & (shift >= enough)
         signals &= (bits >> NUMBER[rule] & 1).astype(bool)
         spoken |= signals * np.uint16(1 << NUMBER[rule])

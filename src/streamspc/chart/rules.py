@@ -78,12 +78,12 @@ class Runs(NamedTuple):
         steps[0] |= value > self.last
         steps[1] |= value < self.last
         points |= there
-        now = (z > 0.0).astype(np.int32)
-        now -= z < 0.0
+        now = (z > 0.0).view(np.int8) - (z < 0.0).view(np.int8)
         same = self.side * now > 0
         side = self.side * same
         side += now
-        total = np.where(same, self.total, 0.0) + np.where(there, z, 0.0)
+        total = np.where(same, self.total, 0.0)
+        total += z
         runs = Runs(beyond, steps, points, np.array(value), side, total)
         return runs if there.all() else runs.restarted(~there)
 

@@ -59,10 +59,8 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
     Where the value is nan (everywhere in a gap) there is no point: phase 255, statistics hold, nothing signals. A series learns
     from its first `baseline.windows` points, which have no limits. Raises ValueError where the shapes do not fit the bank.
     """
-    value, now, spoken = _evaluate(bank, window, statistics, records)
-    told = None if now.rows is None else _speak_rules(bank.plan, now.rows, spoken)
-    baseline = bank.baseline
-    lcl, ucl = shewhart.limits(bank.plan, baseline.centre, now.sigma)
+    value, now, spoken, told = _evaluate(bank, window, statistics, records)
+    lcl, ucl = shewhart.limits(bank.plan, bank.baseline.centre, now.sigma)
     points = Points(
         stream=spec.name,
         config=window.config,
@@ -73,7 +71,7 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
         records=records,
         value=value,
         n=statistics.n,
-        centre=baseline.centre,
+        centre=bank.baseline.centre,
         sigma=now.sigma,
         lcl=lcl,
         ucl=ucl,
@@ -82,11 +80,11 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
         cusum_down=now.cusum.value[1],
         ewma=now.ewma.value,
         ewma_limit=now.ewma_limit,
-        phase=np.where(now.there, (baseline.version > 0).view(np.uint8), NO_POINT),
+        phase=np.where(now.there, (bank.baseline.version > 0).view(np.uint8), NO_POINT),
         broken=spoken.broken,
         side=spoken.side,
         onset_lag=spoken.lag,
-        version=baseline.version,
+        version=bank.baseline.version,
         sources=window.sources,
         counts=window.counts,
         gap=window.gap,
@@ -97,8 +95,8 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
     return points
 
 
-def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints) -> tuple[Floats, _Charts, Spoken]:
-    """The values that count, and the charts with them; the bank is as before."""
+def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints) -> tuple[Floats, _Charts, Spoken, Bits | None]:
+    """The values that count, the charts with them, and what those and their run rules say; the bank is as before."""
     shape = len(bank.plan.metrics), len(bank.segments)
     if statistics.value.shape != shape or records.shape != shape[1:]:
         raise ValueError(f"statistics {statistics.value.shape} and records {records.shape} do not fit a bank of {shape}")
@@ -114,7 +112,8 @@ def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints)
     limit = ewma.limit(plan.ewma_lambda, plan.ewma_limit)
     rows = _rows(bank, there, (z, distance, sigma)) if len(plan.ruled) else None
     now = _Charts(there, distance, sigma, z, bank.cusum.step(z, there, plan.cusum_k), ewma, limit, rows)
-    return value, now, _speak(plan, baseline.centre, now)
+    spoken = _speak(plan, baseline.centre, now)
+    return value, now, spoken, None if rows is None else _speak_rules(plan, rows, spoken)
 
 
 def _rows(bank: Bank, there: Bools, numbers: tuple[Floats, Floats, Floats]) -> Rows:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -184,6 +185,7 @@ def _of_episodes(state: State, events: Series, history: History) -> dict[str, li
     return said
 
 
+@cache
 def _rules(bits: int) -> tuple[str, ...]:
     """Names of the run rules of these bits."""
     return tuple(rule.value for bit, rule in enumerate(Rule) if bits >> bit & 1)

@@ -73,6 +73,16 @@ def test_rules_know_direction_and_min_effect():
     assert int(points[8].onset_lag[0, 0]) == 8
 
 
+def test_a_trend_has_a_side_wherever_it_is():
+    """Six rising points below the centre are a rise, but of no size that a min_effect could be compared with."""
+    rising = [-1.5, -1.3, -1.1, -0.9, -0.7, -0.5]
+    points = run(ruled("nelson3", direction="up"), rising)
+    assert told(points)[-1] == ("nelson3",)
+    assert (int(points[-1].side[0, 0]), int(points[-1].onset_lag[0, 0])) == (1, 5)
+    assert told(run(ruled("nelson3", direction="down"), rising))[-1] == ()
+    assert told(run(ruled("nelson3", min_effect=Effect(amount=0.1)), rising))[-1] == ()
+
+
 def test_rules_about_a_pattern_know_no_direction():
     """Fifteen points near the centre are told whatever side is asked for, with the side of the newest."""
     points = run(ruled("nelson7", direction="up", min_effect=Effect(amount=5.0)), [-0.5] * 15)
@@ -114,7 +124,7 @@ def test_points_travel_with_their_rules():
     assert back.dtype == np.uint16
     assert back.tolist() == [[2]]
     loud = wire.decode_points(wire.encode_points(loud))
-    object.__setattr__(loud, "rules", np.zeros((2, 1), np.uint16))
+    object.__setattr__(loud, "rules", np.array([[1], [2]], np.uint16))
     with pytest.raises(Fatal, match="points was expected"):
         wire.decode_points(wire.encode_points(loud))
 
