@@ -52,10 +52,14 @@ def statistics(spec: StreamSpec, plan: Plan, table: TallyTable, segments: Sequen
     n counts the records that the metric saw (after its filter; for values, those not null). A segment that is not in the table
     has n = 0. The unit variance of a sd is that of normal values.
     """
+    of_nothing = [0.0 if metric.kind is MetricKind.COUNT else np.nan for metric in spec.metrics]
+    if not len(table):
+        shape = len(spec.metrics), len(segments)
+        value = np.repeat(np.array(of_nothing), shape[1]).reshape(shape)
+        return Statistics(value, np.zeros(shape, np.int64), np.zeros(shape), np.zeros(shape)), np.zeros(shape[1], np.int64)
     where = dict(zip((table.names[code] for code in table.segment.tolist()), range(len(table)), strict=True))
     place = np.fromiter(map(where.get, segments, repeat(len(table))), np.int64, len(segments))
     rows = [_row(metric, table.tallies[index]) for metric, index in zip(spec.metrics, plan.of_metric, strict=True)]
-    of_nothing = [0.0 if metric.kind is MetricKind.COUNT else np.nan for metric in spec.metrics]
     value = np.array([np.append(row.value, none)[place] for row, none in zip(rows, of_nothing, strict=True)])
     n, unit, extra = (np.array([np.append(column, 0)[place] for column in columns]) for columns in list(zip(*rows, strict=True))[1:])
     return Statistics(value, n, unit, extra), np.append(table.records, 0)[place]

@@ -1,5 +1,6 @@
 """Format of points (version 1): each array of `model.Points` is a column of its name, everything else is metadata.
 
+An array of one value throughout, down to its bits, is a column without dimensions: windows of which most is nan or 0 are small.
 The column `rules` is there only where a run rule is broken: who does not know it reads the rest, and bytes without it mean what they did.
 """
 
@@ -24,10 +25,10 @@ def encode_points(points: Points) -> bytes:
     """One window of all series of a stream in one chart partition."""
     meta: Meta = {name: getattr(points, name) for name in _PLAIN}
     meta["counts"] = dict(sorted(points.counts.items()))
-    columns: dict[str, Array] = {name: getattr(points, name) for name in _ARRAYS}
+    columns: dict[str, Array] = {name: _short(getattr(points, name)) for name in _ARRAYS}
     columns |= {f"sources.{name}": column for name, column in points.sources._asdict().items()}
     if points.rules is not None:
-        columns["rules"] = points.rules
+        columns["rules"] = _short(points.rules)
     return pack("points", 1, meta, columns)
 
 
@@ -40,10 +41,21 @@ def decode_points(data: bytes) -> Points:
 def _points(meta: Meta, columns: dict[str, Array]) -> Points:
     parts: dict[str, Any] = {name: meta[name] for name in _PLAIN}
     parts |= {name: tuple(meta[name]) for name in _TUPLES}
-    parts |= {name: columns[name] for name in _ARRAYS}
-    if "rules" in columns:
-        parts["rules"] = columns["rules"]
     shape = (len(parts["metrics"]), len(parts["segments"]))
-    if any(np.shape(array) != (shape[1:] if name == "records" else shape) for name, array in parts.items() if name not in _PLAIN):
-        raise ValueError(f"an array is not of shape {shape}")
+    for name in (*_ARRAYS, *(name for name in ("rules",) if name in columns)):
+        parts[name] = _long(columns[name], shape[1:] if name == "records" else shape)
     return Points(**parts, counts=dict(meta["counts"]), sources=read_sources(columns))
+
+
+def _short(array: Array) -> Array:
+    bits = np.ascontiguousarray(array).view(f"u{array.itemsize}").ravel()
+    return array.ravel()[0].reshape(()) if len(bits) > 1 and (bits == bits[0]).all() else array
+
+
+def _long(array: Array, shape: tuple[int, ...]) -> Array:
+    if np.ndim(array) == 0:
+        array = np.full(shape, array)
+        array.flags.writeable = False
+    if np.shape(array) != shape:
+        raise ValueError(f"an array is of shape {np.shape(array)}, not {shape}")
+    return array

@@ -122,3 +122,13 @@ def test_no_segments_make_no_columns():
 
     assert held.value.shape == (len(METRICS), 0)
     assert records.shape == (0,)
+
+
+def test_nothing_came_means_the_same_in_an_empty_window_as_in_a_full_one():
+    """The short way for a window without records has the bits and types that a segment has which was away."""
+    among, records = computed(segments=("absent", "b"))
+    alone, none = computed(rows=[], segments=("absent", "other"))
+
+    assert [array[:, :1].tobytes() for array in alone] == [array[:, :1].tobytes() for array in among]
+    assert [array.dtype for array in alone] == [array.dtype for array in among]
+    assert (none.dtype, none.tolist()) == (records.dtype, [0, 0])
