@@ -80,6 +80,8 @@ def _arl(phi: float, lam: float, limit: float, shift: float) -> float:
     x = (z - (1.0 - lam) * before[:, None]) / lam - shift  # [before, now]
     number = np.where(np.abs(x) <= REACH, 0, -1)
     number[number == 0] = np.arange(np.count_nonzero(number == 0))
+    if number.max() < 0:  # the shift is so large that no point leaves Z inside
+        return 1.0
     steps = _steps(x, number, phi, sd, weights / lam)
     try:
         means = np.append(mean_times(lambda m: steps @ m, steps.shape[0]), 0.0)  # the last one for pairs that are left out

@@ -57,7 +57,7 @@ CALLS = {
     "s": lambda p, d: design.s_chart_arl(p["n"], p["B5"], p["B6"], d),
     "c": lambda p, d: design.c_chart_arl(p["c0"] * d, p["lcl"], p["ucl"]),
     "p/np": lambda p, d: design.p_chart_arl(p["n"], p["p0"] * d, p["lcl_count"], p["ucl_count"]),
-    "p overdispersed": lambda p, d: _overdispersed(p, d),
+    "p overdispersed": _overdispersed,
     "poisson-cusum": lambda p, d: design.poisson_cusum_arl(p["mu"], p["k"], p["h"], p["sided"], SIGNAL[p["signal"]]),
     "binomial-cusum": lambda p, d: design.binomial_cusum_arl(p["n"], p["p"], p["k"], p["h"], sided=p["sided"], signal=SIGNAL[p["signal"]]),
     "negbin-cusum": lambda p, d: design.negbin_cusum_arl(p["mean"], p["var"], p["k"], p["h"], sided=p["sided"], signal=SIGNAL[p["signal"]]),

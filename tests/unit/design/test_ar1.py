@@ -1,0 +1,155 @@
+"""Charts of AR(1) series: against independent points, against each other, and against simulation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from streamspc import design
+from streamspc.design import ar1_cusum
+from streamspc.design.ar1_cusum_side import Side
+
+PHIS = [-0.6, 0.3, 0.8]
+
+
+def _series(phi, shift, runs, seed):
+    """The points of all runs, one step at a time."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(runs)
+    while True:
+        yield x + shift
+        x = phi * x + math.sqrt(1.0 - phi**2) * rng.standard_normal(runs)
+
+
+def _simulated(points, step, runs):
+    """Mean run length and its standard error; `step` returns who signals."""
+    alive, length = np.ones(runs, np.bool_), np.zeros(runs)
+    for y in points:
+        length += alive
+        alive &= ~step(y)
+        if not alive.any():
+            break
+    return length.mean(), length.std() / math.sqrt(runs)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.5, 2.0])
+def test_without_correlation_the_points_are_independent(shift):
+    """Coefficient 0, and phi next to 0."""
+    for phi, rel in ((0.0, 1e-9), (1e-9, 1e-7)):
+        assert design.ar1_shewhart_arl(phi, 2.8, shift=shift) == pytest.approx(design.shewhart_arl(2.8, shift), rel=rel)
+        assert design.ar1_ewma_arl(phi, 0.1, 2.5, shift) == pytest.approx(design.ewma_arl(0.1, 2.5, shift), rel=rel)
+        assert design.ar1_cusum_arl(phi, 0.4, 4.0, shift) == pytest.approx(design.cusum_arl(0.4, 4.0, shift), rel=rel)
+
+
+@pytest.mark.parametrize("phi", PHIS)
+@pytest.mark.parametrize("shift", [0.0, 0.7])
+def test_the_ends_of_ewma_and_cusum_are_shewhart_charts(phi, shift):
+    """An EWMA of weight 1, of nearly 1, and a CUSUM with no room above its k."""
+    expected = design.ar1_shewhart_arl(phi, 2.5, shift=shift)
+
+    assert design.ar1_ewma_arl(phi, 1.0, 2.5, shift) == expected
+    assert design.ar1_ewma_arl(phi, 1.0 - 1e-9, 2.5, shift) == pytest.approx(expected, rel=1e-6)
+    assert design.ar1_cusum_arl(phi, 2.5, 1e-9, shift) == pytest.approx(expected, rel=1e-6)
+
+
+def test_published_averages_of_the_literature():
+    """Sigma from moving ranges costs a Shewhart chart most of its run length; a CUSUM suffers even with the true sigma."""
+    assert [round(design.ar1_shewhart_arl(phi, 3.0, "moving_range"), 1) for phi in (0.4, 0.6, 0.8)] == [53.5, 22.4, 10.1]
+    assert [round(design.ar1_shewhart_arl(phi, 3.0)) for phi in (0.4, 0.6, 0.8)] == [383, 419, 555]
+    assert [round(design.ar1_cusum_arl(phi, 0.5, 5.0), 1) for phi in (0.25, 0.5, 0.75)] == [118.7, 51.6, 31.5]
+
+
+def test_correlation_of_either_sign_is_one_in_control():
+    """A Shewhart chart with symmetric limits cannot tell phi from -phi."""
+    for phi in (0.5, 0.99):
+        assert design.ar1_shewhart_arl(phi, 3.0) == pytest.approx(design.ar1_shewhart_arl(-phi, 3.0), rel=1e-10)
+
+
+@pytest.mark.parametrize(("phi", "shift"), [(0.6, 0.0), (-0.4, 0.6), (0.9, 1.0)])
+def test_ewma_agrees_with_simulation(phi, shift):
+    """Within four standard errors of 20,000 runs."""
+    lam, limit, runs = 0.2, 2.4, 20000
+    z = np.zeros(runs)
+
+    def step(y):
+        z[:] = (1.0 - lam) * z + lam * y
+        return np.abs(z) > limit * math.sqrt(lam / (2.0 - lam))
+
+    mean, error = _simulated(_series(phi, shift, runs, 1), step, runs)
+
+    assert design.ar1_ewma_arl(phi, lam, limit, shift) == pytest.approx(mean, abs=4.0 * error)
+
+
+@pytest.mark.parametrize(
+    ("phi", "k", "h", "shift"), [(0.6, 0.5, 5.0, 0.0), (0.6, 0.25, 6.0, 0.2), (-0.4, 0.3, 2.5, 0.1), (0.9, 0.0, 9.0, 0.1)]
+)
+def test_cusum_agrees_with_simulation(phi, k, h, shift):
+    """Both sides together, within four standard errors of 20,000 runs."""
+    runs = 20000
+    up, down = np.zeros(runs), np.zeros(runs)
+
+    def step(y):
+        up[:], down[:] = np.maximum(0.0, up + y - k), np.maximum(0.0, down - y - k)
+        return np.maximum(up, down) > h
+
+    mean, error = _simulated(_series(phi, shift, runs, 2), step, runs)
+
+    assert design.ar1_cusum_arl(phi, k, h, shift) == pytest.approx(mean, abs=4.0 * error)
+
+
+@pytest.mark.parametrize(("phi", "h", "shift"), [(0.5, 5.0, 0.0), (0.5, 5.0, 0.5), (0.8, 8.0, 0.2), (-0.5, 3.0, 0.0)])
+def test_more_nodes_change_nothing(phi, h, shift, monkeypatch):
+    """The quadrature has converged to 1e-8."""
+    before = design.ar1_cusum_arl(phi, 0.45, h, shift)
+    monkeypatch.setattr("streamspc.design.ar1_cusum_side.NODES", (2.0, 20))
+    monkeypatch.setattr("streamspc.design.ar1_cusum_side.SMOOTH", (3.0, 20))
+
+    assert before == pytest.approx(ar1_cusum._arl.__wrapped__(phi, 0.45, h, shift), rel=1e-8)
+
+
+def test_a_side_conserves_probability():
+    """From each state that occurs all steps and signals sum to one; beyond eight sigma there are no points."""
+    side = Side(0.5, 0.5, 4.0, 0.3)
+    there = side.number >= 0
+    points = np.concatenate((side.x[there], side.rest))
+    total = side.steps.sum(axis=1) + side.signals.sum(axis=1)
+
+    np.testing.assert_allclose(total[np.abs(points) < 5.0], 1.0, atol=1e-9)
+    assert side.first.sum() + side.first_signal.sum() == pytest.approx(1.0, abs=1e-9)
+
+
+def test_limits_give_back_the_average_that_was_wished():
+    """Shewhart with either sigma, EWMA and CUSUM."""
+    for arl0 in (50.0, 2000.0):
+        limit = design.ar1_shewhart_limit(0.7, arl0, "moving_range")
+
+        assert design.ar1_shewhart_arl(0.7, limit, "moving_range") == pytest.approx(arl0, rel=1e-9)
+        assert design.ar1_ewma_arl(0.5, 0.2, design.ar1_ewma_limit(0.5, 0.2, arl0)) == pytest.approx(arl0, rel=1e-8)
+        assert design.ar1_cusum_arl(0.4, 0.5, design.ar1_cusum_limit(0.4, 0.5, arl0)) == pytest.approx(arl0, rel=1e-8)
+
+
+def test_rare_signals_and_far_shifts():
+    """Negative correlation makes the EWMA's signal very rare; a far shift is seen at once."""
+    assert design.ar1_shewhart_arl(0.5, 12.0) > 1e31
+    assert design.ar1_ewma_arl(-0.9, 0.2, 2.86) == pytest.approx(7.427e11, rel=1e-3)
+    assert design.ar1_ewma_arl(0.5, 0.2, 2.86, 60.0) == pytest.approx(1.0)
+    assert design.ar1_cusum_arl(0.5, 0.5, 5.0, 60.0) == pytest.approx(1.0)
+    assert design.ar1_cusum_arl(0.5, 9.0, 5.0) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: design.ar1_shewhart_arl(1.0, 3.0), "phi"), (lambda: design.ar1_shewhart_arl(0.5, 0.0), "L"),
+        (lambda: design.ar1_shewhart_arl(0.5, 3.0, "other"), "sigma"), (lambda: design.ar1_shewhart_limit(0.5, 0.5), "arl0"),
+        (lambda: design.ar1_ewma_arl(-1.0, 0.1, 3.0), "phi"), (lambda: design.ar1_ewma_arl(0.5, 0.0, 3.0), "lam"),
+        (lambda: design.ar1_ewma_limit(0.5, 0.1, math.inf), "arl0"), (lambda: design.ar1_cusum_arl(0.5, -0.1, 3.0), "k"),
+        (lambda: design.ar1_cusum_arl(0.5, 0.5, 0.0), "h"), (lambda: design.ar1_cusum_limit(2.0, 0.5, 100.0), "phi"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused(call, name):
+    """With a ValueError that names the argument."""
+    with pytest.raises(ValueError, match=f"^{name} "):
+        call()
