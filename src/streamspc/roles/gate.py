@@ -111,10 +111,14 @@ class GateRole:
         return NEVER if least == NEVER else least - self.spec.lateness_us - 2 * self.spec.window_us
 
     def _has_written(self) -> bool:
-        """Is there a record in an output topic? It was written with an offset."""
+        """Is there a committed record in an output topic? It was written with an offset."""
         topics = [topic for topic in (self.spec.clean_topic, self.spec.quarantine_topic) if topic]
         places = [Place(topic, p) for topic in topics for p in range(self.consumer.partitions(topic))]
-        return any(end > 0 for _, end in self.consumer.bounds(places).values())
+        reader = self.kafka.read(places)
+        try:
+            return any(True for _ in read_to_end(reader, places, CATCH_UP, self.pulse))
+        finally:
+            reader.close()
 
     def disconnect(self) -> None:
         """Close the clients."""
