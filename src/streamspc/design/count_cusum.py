@@ -7,7 +7,7 @@ out of control. With `sided="two"` both sides run with the same k and h, and the
 other is at 0, so the rates of their signals add exactly (Kemp).
 
 The limits are on the lattice on which S moves, the multiples of 1/q for k = p/q: the smallest whose average run length is at least the
-one wished for (for a k of more than six decimals, to a relative 1e-12). A smaller k, or one with more decimals, comes closer.
+one wished for (for a k of more than six decimals, to a relative 1e-10). A smaller k, or one with more decimals, comes closer.
 
 Sources: Lucas, J. M. (1985), Counted data CUSUM's, Technometrics 27; Hawkins, D. M. and Olwell, D. H. (1998), Cumulative sum charts and
 charting for quality improvement, chapter 5; Kemp, K. W. (1961), The average run length of the cumulative sum chart when a V-mask is
@@ -17,6 +17,7 @@ used, Journal of the Royal Statistical Society B 23.
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from functools import lru_cache
 
 from streamspc.design import arguments, excursion, toeplitz
@@ -24,8 +25,8 @@ from streamspc.design.counts import Binomial, Law, NegativeBinomial, Poisson
 from streamspc.design.lattice_limit import smallest
 from streamspc.design.walk import Walk, limit_of, rational, steps_to_signal
 
-_EQUATIONS = 1500  # states up to which the equations are solved; beyond, a cycle is followed
-_WIDE = 16_000  # the same where S has many values of one fraction, so that a point of a cycle is slow too
+_FEW = 1000  # states whose equations are solved in any case
+_MANY = 16_000  # and from which on a cycle is followed in any case
 _STATES = 200_000  # of one fraction of S, at most
 
 
@@ -132,7 +133,7 @@ def _both(law: Law, k: float, sided: str, states: int) -> float:
     if states <= 0:
         return 1.0
     rates = [1.0 / _side(law, k, states, upper=side == "upper") for side in ("upper", "lower") if sided in {side, "two"}]
-    return 1.0 / sum(rates) if any(rates) else math.inf
+    return max(1.0 / sum(rates), 1.0) if any(rates) else math.inf
 
 
 @lru_cache(maxsize=4096)
@@ -140,5 +141,14 @@ def _side(law: Law, k: float, states: int, *, upper: bool) -> float:
     walk = Walk(law, rational(k), upper)
     if states > _STATES * walk.k.denominator:
         raise ValueError(f"h is {states / walk.k.denominator:g}: more than {_STATES} counts; chart a rate, or a larger unit")
-    solved = states <= _EQUATIONS or (states <= _WIDE and states > 256 * walk.k.denominator)
-    return toeplitz.arl(walk, states) if solved else excursion.arl(walk, states)
+    return toeplitz.arl(walk, states) if _solvable(law, walk.k, states) else excursion.arl(walk, states)
+
+
+def _solvable(law: Law, k: Fraction, states: int) -> bool:
+    """Are the equations, whose cost is the square of the states, cheaper than a cycle with its points and values at each of them?"""
+    if states <= _FEW or states > _MANY or law.spread == 0.0:
+        return states <= _MANY
+    height = states / k.denominator
+    decay = ((float(k) - law.centre) / law.spread) ** 2 / 2.0 + (math.pi * law.spread / height) ** 2 / 2.0
+    points = 10.0 / decay
+    return states**2 <= 7000.0 * points * (1.0 + height / 100.0)

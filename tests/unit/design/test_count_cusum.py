@@ -133,7 +133,7 @@ def test_a_limit_where_the_lattice_is_all_but_continuous():
     k = 1 / math.log(1.5)
     h = poisson_cusum_limit(2, k, 500)
 
-    assert poisson_cusum_arl(2, k, h) >= 500 > poisson_cusum_arl(2, k, h * (1 - 1e-10))
+    assert poisson_cusum_arl(2, k, h) >= 500 > poisson_cusum_arl(2, k, h * (1 - 2e-10))
 
 
 def test_ends_of_the_range():

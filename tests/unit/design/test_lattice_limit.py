@@ -23,11 +23,11 @@ def test_steps_in_the_average_run_length_are_no_matter():
     assert smallest(lambda n: 5.0 if n < 700 else 1e9, 6.0, 1) == 700
 
 
-def test_a_fine_lattice_is_searched_to_twelve_digits():
+def test_a_fine_lattice_is_searched_to_ten_digits():
     """Beyond that, a step is nothing that a float of a limit could show."""
     found = smallest(lambda n: 1.0 + n, 1.0 + 2.0**80, 2**70)
 
-    assert found == pytest.approx(2.0**80, rel=2e-12)
+    assert found == pytest.approx(2.0**80, rel=2e-10)
 
 
 @pytest.mark.parametrize(("level", "reason"), [(2.0, "no limit up to"), (math.inf, "never signal")])
