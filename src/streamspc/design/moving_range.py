@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 Complexes = npt.NDArray[np.complex128]
 
 D2 = 2.0 / math.sqrt(math.pi)  # the mean range of two: 1.128379
-LEAST = 4  # points: with fewer, the transform falls too slowly
+LEAST = 5  # points: with fewer, the transform falls too slowly
 STEPS = 48  # applications of T, after which the largest eigenvalue speaks for the rest
 STRIDE = 4.0  # standard deviations between saddle points
 SPAN = 40.0  # standard deviations of a tilted law that the inversion tells apart
-BEND = 0.5, 0.1  # slopes of the paths above and below the mean
+TAIL_SPAN = 28.0  # in the upper tail, where the tilted law is nearly normal
+BEND = 0.5, 0.1  # slopes of the paths for the upper tail and for the rest
 FEW = 16  # points: with fewer, the transform falls slowly and the path without much bend is followed twice as far
 
 
@@ -65,7 +66,8 @@ class MeanMovingRange:
         self.m = m
         self.unit = (m - 1) * D2
         self.tail = self.unit**2 / (4.0 * m - 6.0)
-        self.sd = math.sqrt(_moments(m, 0.0)[1]) / self.unit
+        together = 4.0 / math.pi * (math.sqrt(0.75) + math.pi / 12.0) - D2**2  # covariance of two ranges that share a point
+        self.sd = math.sqrt((m - 1) * (2.0 - D2**2) + 2.0 * (m - 2) * together) / self.unit
 
     def density(self, w: Floats) -> Floats:
         """The density at w > 0."""
@@ -142,9 +144,9 @@ def _path(m: int, index: int) -> Path:
     """Nodes of the trapezoidal rule on the upper half of a path, with the transform there."""
     theta, mean, variance = _tilt(m, index)
     sd = math.sqrt(variance)
-    spacing = 2.0 * math.pi / (SPAN * sd)
-    count = int(SPAN * (4.0 if m < FEW and index < 0 else 2.0))
-    bend = BEND[index < 0]
+    span, turns = (SPAN, 4.0 if m < FEW else 2.0) if index < 2 else (TAIL_SPAN, 1.4)
+    spacing, count = 2.0 * math.pi / (span * sd), int(span * turns)
+    bend = BEND[index < 2]
     t = spacing * (np.arange(count) + 0.5)
     knee = 4.0 / sd
     z = theta + 1j * t + bend * (np.hypot(t, knee) - knee)
