@@ -28,8 +28,8 @@ from streamspc.design.quadrature import interval, legendre, normal_density
 if TYPE_CHECKING:
     from streamspc.model import Floats
 
-ALONG = 1.5, 26  # nodes a unit of 2 S, and at least
-ACROSS = 1.5, 18  # nodes a unit of S, and at least
+ALONG = 1.3, 26  # nodes a unit of 2 S, and at least
+ACROSS = 1.7, 18  # nodes a unit of S, and at least
 
 
 @lru_cache(maxsize=1024)
@@ -49,6 +49,7 @@ def shifted_arl(p: int, lam: float, h4: float, delta: float) -> float:
         at = radius * reach * x
         mass = normal_density(at - starts[:, None]) * (share * radius * reach)
         moves[row] = (mass @ np.polynomial.legendre.legvander(reach * x, len(x) - 1)) @ to_legendre(len(x))
+        moves[row] += ((mass.sum(axis=1) - moves[row].sum(axis=1)) / len(x))[:, None]  # constants exactly: the ARL is nearly one
     lengths = _lengths(p, rests, r, arc * radius * chord)
     inner, shape = moves[:, :-1], (len(r), len(x))
 

@@ -96,4 +96,4 @@ def _arl(limit: float, shift: float, numbers: tuple[int, ...], run: int, distrib
     if law.discrete:
         raise ValueError("rules other than 1 need a continuous distribution: a discrete one has values on the lines between zones")
     cuts, automaton = machine(numbers, limit if 1 in numbers else 3.0, run)
-    return (order_arl if ORDER & set(numbers) else chain_arl)(automaton, law.zones(cuts))
+    return max(1.0, (order_arl if ORDER & set(numbers) else chain_arl)(automaton, law.zones(cuts)))
