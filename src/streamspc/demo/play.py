@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 TURN = 0.25  # seconds between two looks at the signals and the meters
 PIPED_WIDTH = 120  # columns, where no terminal says how wide it is
+MARKERS = 5.0  # seconds
 TOO_LONG = 300.0  # seconds after which the daemon is given up
 
 
@@ -66,7 +67,7 @@ def play(config: Path, *, listen: str, serve: bool, as_json: bool) -> int:
         flags = ["--config.file", str(config), "--web.listen-address", listen, *(["--linger"] if serve else [])]
         cast = start(stack, folder, broker.address, flags)
         signals = watch(loaded, cast, show)
-        summary = Summary(episodes(signals), balance(loaded, cast.producer), time.monotonic() - begun, show.messages)
+        summary = Summary(episodes(signals), settled(loaded, int(cast.producer.communicate()[0])), time.monotonic() - begun, show.messages)
         if as_json:
             sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
             sys.stdout.flush()  # with --serve the end may be far
@@ -128,7 +129,15 @@ def watch(loaded: Loaded, cast: Cast, show: Show) -> list[Signal]:
     return seen
 
 
-def balance(loaded: Loaded, producer: subprocess.Popen[bytes]) -> Balance:
+def settled(loaded: Loaded, produced: int) -> Balance:
+    """The balance, looked at again for some seconds: a broker writes the marker of the last commit after it has answered it."""
+    until = time.monotonic() + MARKERS
+    while not (found := balance(loaded, produced)).holds and time.monotonic() < until:
+        time.sleep(TURN)
+    return found
+
+
+def balance(loaded: Loaded, produced: int) -> Balance:
     """Count the records of the source, clean and quarantine topics with a reader of our own."""
     spec = loaded.semantics.streams[0]
     kafka = KafkaPython(loaded.local.kafka)
@@ -138,7 +147,6 @@ def balance(loaded: Loaded, producer: subprocess.Popen[bytes]) -> Balance:
         reader = kafka.read(places)
         counts[topic] = sum(len(batch) for batch in read_to_end(reader, places, 30.0))
         reader.close()
-    produced = int(producer.communicate()[0])
     return Balance(produced, *counts.values())
 
 

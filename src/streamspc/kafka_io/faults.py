@@ -72,6 +72,8 @@ def kind(error: BaseException | type[BaseException]) -> type[Transient | Fatal]:
         return Fenced
     if issubclass(cls, (*_TRANSIENT, OSError)) or getattr(cls, "retriable", False):
         return Transient
+    if cls is k.KafkaError:  # how the library wraps what it has no name for, such as a coordinator that is moving
+        return Transient
     return Fatal if issubclass(cls, (k.KafkaError, TypeError, ValueError)) else Transient
 
 

@@ -25,7 +25,7 @@ _FATAL = """
     InvalidPartitionsError InvalidPrincipalTypeError InvalidRecordError InvalidRecordStateError InvalidRegistrationError
     InvalidReplicationAssignmentError InvalidReplicationFactorError InvalidRequestError InvalidRequiredAcksError
     InvalidSessionTimeoutError InvalidTimestampError InvalidTopicError InvalidTransactionTimeoutError
-    InvalidUpdateVersionError InvalidVoterKeyError KafkaConfigurationError KafkaError
+    InvalidUpdateVersionError InvalidVoterKeyError KafkaConfigurationError
     LogDirNotFoundError MessageSizeTooLargeError MismatchedEndpointTypeError NewLeaderElectedError NoError
     NoOffsetForPartitionError NoReassignmentInProgressError NonEmptyGroupError OffsetMetadataTooLargeError
     OffsetMovedToTieredStorageError OperationNotAttemptedError PolicyViolationError PositionOutOfRangeError
