@@ -20,6 +20,8 @@ from streamspc.design.count_cusum import (
 from streamspc.design.cusum import cusum_arl, cusum_limit
 from streamspc.design.cusum_quantile import cusum_quantile
 from streamspc.design.estimated import estimated_shewhart_arl, expected_rate_limit, guaranteed_limit
+from streamspc.design.estimated_cusum import expected_rate_cusum_limit, guaranteed_cusum_limit
+from streamspc.design.estimated_ewma import expected_rate_ewma_limit, guaranteed_ewma_limit
 from streamspc.design.ewma import ewma_arl, ewma_limit
 from streamspc.design.hotelling import t2_arl
 from streamspc.design.individuals import imr_arl
@@ -54,7 +56,11 @@ __all__ = [
     "ewma_limit",
     "ewma_variance_arl",
     "ewma_variance_limit",
+    "expected_rate_cusum_limit",
+    "expected_rate_ewma_limit",
     "expected_rate_limit",
+    "guaranteed_cusum_limit",
+    "guaranteed_ewma_limit",
     "guaranteed_limit",
     "imr_arl",
     "mewma_arl",

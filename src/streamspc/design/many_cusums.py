@@ -1,0 +1,63 @@
+"""Average run lengths of many CUSUMs at once: the equations of `cusum_side` and `cusum_pair`, stacked and solved together.
+
+For averages over estimated parameters, which need hundreds of charts that differ a little. A general solver is used, so a chart that
+signals once in 1e12 points or less comes out merely as a rare one; such charts do not matter in these averages.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr
+
+from streamspc.design.cusum_pair import pair
+from streamspc.design.quadrature import legendre, normal_density
+
+if TYPE_CHECKING:
+    from streamspc.model import Floats
+
+RARE = 1e13  # a mean that is this large or has no digits any more
+
+
+class Charts(NamedTuple):
+    """Parameters of the charts, arrays of one length."""
+
+    k: Floats
+    h: Floats
+    shift: Floats
+    start: Floats
+
+
+def cusum_means(charts: Charts, sided: str) -> Floats:
+    """Average run length of each chart from its start."""
+    if sided != "two":
+        return _from_start(charts, charts.shift if sided == "upper" else -charts.shift)[1]
+    if float(np.max(2.0 * charts.start - charts.h - 2.0 * charts.k)) > 0.0:
+        return np.array([pair(k, h, shift).mean_from(start) for k, h, shift, start in zip(*(c.tolist() for c in charts), strict=True)])
+    (upper, above), (lower, below) = (_from_start(charts, shift) for shift in (charts.shift, -charts.shift))
+    return np.minimum((above / upper + below / lower - 1.0) / (1.0 / upper + 1.0 / lower), RARE)
+
+
+def _from_start(charts: Charts, shift: Floats) -> tuple[Floats, Floats]:
+    """Average run lengths of one side from 0 and from the start, [chart]."""
+    unit, weight = legendre(math.ceil(1.6 * float(np.max(charts.h))) + 24)
+    nodes = np.multiply.outer(charts.h, 0.5 * (unit + 1.0))
+    states = np.concatenate((np.zeros((len(nodes), 1)), nodes, charts.start[:, None]), axis=1)
+    drift = (charts.k - shift)[:, None]
+    steps = np.empty((len(nodes), states.shape[1], states.shape[1] - 1))
+    steps[:, :, 0] = ndtr(drift - states)
+    steps[:, :, 1:] = normal_density(nodes[:, None, :] - states[:, :, None] + drift[:, :, None])
+    steps[:, :, 1:] *= (0.5 * np.multiply.outer(charts.h, weight))[:, None, :]
+    inner = np.eye(steps.shape[2]) - steps[:, :-1]
+    mean = np.linalg.solve(inner, np.ones((*inner.shape[:2], 1)))[:, :, 0]
+    started = 1.0 + np.einsum("cn,cn->c", steps[:, -1], mean)
+    return tamed(mean[:, 0]), tamed(started)
+
+
+def tamed(mean: npt.ArrayLike) -> Floats:
+    """Means without digits are replaced by a large one."""
+    mean = np.asarray(mean, np.float64)
+    return np.where((mean >= 1.0) & (mean < RARE), mean, RARE)
