@@ -78,7 +78,7 @@ def _mirrored(side: Side) -> float:
         result: Floats = side.steps @ u - side.signals @ u[side.pairs :]
         return result
 
-    u = solved(expected, np.full(side.states, 0.5))
+    u = solved(expected, np.full(side.states, 0.5), side.noise())
     return float(1.0 + 2.0 * (side.first @ u - side.first_signal @ u[side.pairs :]))
 
 
@@ -93,7 +93,7 @@ def _tied(upper: Side, lower: Side) -> float:
         return np.concatenate((after_u, after_v, [a - v.mean()]))
 
     right = np.concatenate((np.zeros(ours), np.ones(lower.states), [0.0]))
-    unknown = solved(expected, right)
+    unknown = solved(expected, right, max(upper.noise(), lower.noise()))
     u, v = unknown[:ours], unknown[ours:both]
     from_start = upper.first @ u - upper.first_signal @ v[lower.pairs :] + lower.first @ v - lower.first_signal @ u[upper.pairs :]
     return float(1.0 + from_start)

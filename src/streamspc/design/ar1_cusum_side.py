@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from streamspc.model import Floats, Ints
 
 REACH = 8.0  # marginal sigma: a point further off does not occur
+USUAL = 4.0  # points from here on are too rare to judge the quadrature by
 NODES = 1.3, 12  # of S for each standard deviation of a step, and at least
 SMOOTH = 1.8, 12  # of x at 0, likewise
 FULL = 24  # nodes of an integral over x, at least
@@ -73,6 +74,12 @@ class Side:
         first, signal = self._moves(0, np.zeros(1), 0.0)
         self.first, self.first_signal = np.zeros(self.states), signal[0]
         self.first[self.following(0)] = first[0]
+
+    def noise(self) -> float:
+        """By how much the probabilities from a state that is not rare itself fail to sum to 1."""
+        points = np.concatenate((self.x[self.number >= 0], self.rest))
+        total = self.steps.sum(axis=1) + self.signals.sum(axis=1)
+        return float(np.abs(total - 1.0)[np.abs(points) < USUAL].max(initial=0.0))
 
     def _states_at(self, place: int) -> tuple[Ints, Floats]:
         """The states with S = s[place], and their points."""

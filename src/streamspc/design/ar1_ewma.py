@@ -34,6 +34,7 @@ from streamspc.design.roots import limit_for
 if TYPE_CHECKING:
     from streamspc.model import Floats, Ints
 
+USUAL = 5.0  # sigma: points from here on are too rare to judge the quadrature by
 REACH = 8.5  # sigma: beyond, a value or an innovation does not occur
 NODES = 1.6, 20  # for each standard deviation of a step, and at least
 MOST = 700  # nodes
@@ -83,11 +84,14 @@ def _arl(phi: float, lam: float, limit: float, shift: float) -> float:
     if number.max() < 0:  # the shift is so large that no point leaves Z inside
         return 1.0
     steps = _steps(x, number, phi, sd, weights / lam)
+    ahead = ((1.0 - lam) * z + lam * (phi * x + shift))[number >= 0]
+    leave = ndtr((ahead - edge) / (lam * sd)) + ndtr((-edge - ahead) / (lam * sd))
+    usual = np.abs(x[number >= 0]) < USUAL
+    noise = float(np.abs(1.0 - steps.sum(axis=1) - leave)[usual].max(initial=0.0))
     try:
-        means = np.append(mean_times(lambda m: steps @ m, steps.shape[0]), 0.0)  # the last one for pairs that are left out
+        means = np.append(mean_times(lambda m: steps @ m, steps.shape[0], noise), 0.0)  # the last one for pairs that are left out
     except TooLarge:
-        ahead = ((1.0 - lam) * z + lam * (phi * x + shift))[number >= 0]
-        return rare_mean(steps, ndtr((ahead - edge) / (lam * sd)) + ndtr((-edge - ahead) / (lam * sd)))
+        return rare_mean(steps, leave)
     return float(1.0 + (weights / lam * normal_density(x[-1])) @ means[number[-1]])
 
 

@@ -30,19 +30,21 @@ class TooLarge(ValueError):
     """An average run length that GMRES cannot tell from infinity."""
 
 
-def mean_times(expected: Callable[[Floats], Floats], states: int) -> Floats:
+def mean_times(expected: Callable[[Floats], Floats], states: int, noise: float = 0.0) -> Floats:
     """Average number of steps to the signal from each state, where `expected` applies Q to a vector.
 
+    `noise` is by how much the probabilities from a state fail to sum to 1: its product with the average is the relative error.
+
     Raises:
-        TooLarge: they are beyond 1e8.
+        TooLarge: they are beyond 1e8, or beyond what the noise allows.
 
     >>> mean_times(lambda m: 0.5 * m, 2).round(9).tolist()
     [2.0, 2.0]
     """
-    return solved(expected, np.ones(states))
+    return solved(expected, np.ones(states), noise)
 
 
-def solved(expected: Callable[[Floats], Floats], right: Floats) -> Floats:
+def solved(expected: Callable[[Floats], Floats], right: Floats, noise: float = 0.0) -> Floats:
     """The solution of (I - Q) m = right, where `right` is of the size of 1."""
     states = len(right)
     system = LinearOperator((states, states), matvec=lambda flat: flat - expected(flat), dtype=np.float64)
@@ -53,8 +55,8 @@ def solved(expected: Callable[[Floats], Floats], right: Floats) -> Floats:
         if not failed or left < ACCEPTED / 100.0:
             break
     largest = float(np.abs(solution).max())
-    if not (left < ACCEPTED and largest < LARGEST):
-        raise TooLarge(f"the average run length, beyond {LARGEST:.0g}, is too large for an exact computation")
+    if not (left < ACCEPTED and largest < LARGEST and noise * largest < ACCEPTED):
+        raise TooLarge("the average run length is too large for an exact computation")
     return solution
 
 

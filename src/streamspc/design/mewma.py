@@ -24,6 +24,7 @@ from scipy.special import chdtri
 
 from streamspc.design import arguments
 from streamspc.design.absorbing import Absorbing
+from streamspc.design.ewma import ewma_arl
 from streamspc.design.hotelling import t2_arl
 from streamspc.design.mewma_shifted import shifted_arl
 from streamspc.design.noncentral_chi import length_density, noncentral_above
@@ -36,7 +37,8 @@ MOST_METRICS = 1000
 def mewma_arl(p: int, lam: float, h4: float, delta: float = 0.0) -> float:
     """Average run length of a MEWMA chart of p metrics from 0, with fixed limits: signal for T2 > h4, Sigma_Z = lam / (2 - lam) Sigma.
 
-    `delta` is the Mahalanobis distance of the shift, not its square; the shift is there from the first point.
+    `delta` is the Mahalanobis distance of the shift, not its square; the shift is there from the first point. An average under a
+    shift of more than one metric that is beyond 1e8 or so is refused: rounding would decide it.
 
     >>> round(mewma_arl(4, 0.3, 14.33589854), 4), round(mewma_arl(2, 0.2, 9.65, 1.0), 4)
     (200.0, 10.1675)
@@ -45,6 +47,8 @@ def mewma_arl(p: int, lam: float, h4: float, delta: float = 0.0) -> float:
     h4, delta = arguments.positive("h4", h4), arguments.non_negative("delta", delta)
     if lam == 1.0:
         return t2_arl(p, h4, delta)
+    if delta and p == 1:
+        return ewma_arl(lam, math.sqrt(h4), delta)
     return shifted_arl(p, lam, h4, delta) if delta else _in_control(p, lam, h4)
 
 

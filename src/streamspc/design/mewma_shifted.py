@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamspc.design.krylov import mean_times
-from streamspc.design.noncentral_chi import length_density
+from streamspc.design.krylov import TooLarge, mean_times
+from streamspc.design.noncentral_chi import length_density, noncentral_above
 from streamspc.design.panels import to_legendre
 from streamspc.design.quadrature import interval, legendre, normal_density
 
@@ -30,14 +30,23 @@ if TYPE_CHECKING:
 
 ALONG = 1.3, 26  # nodes a unit of 2 S, and at least
 ACROSS = 1.7, 18  # nodes a unit of S, and at least
+FINER = 1.35
 
 
 @lru_cache(maxsize=1024)
 def shifted_arl(p: int, lam: float, h4: float, delta: float) -> float:
-    """Average run length from 0."""
+    """Average run length from 0; a large one needs more nodes, so that the probabilities sum to 1 more exactly."""
     radius = math.sqrt(h4 / (lam * (2.0 - lam)))
-    x, share = legendre(math.ceil(ALONG[0] * 2.0 * radius) + ALONG[1])
-    t, arc = interval(0.0, math.pi / 2.0, math.ceil(ACROSS[0] * radius) + ACROSS[1])
+    try:
+        return _on_nodes(p, lam, radius, delta, 1.0)
+    except TooLarge:
+        return _on_nodes(p, lam, radius, delta, FINER)
+
+
+def _on_nodes(p: int, lam: float, radius: float, delta: float, finer: float) -> float:
+    """The same with so many times the nodes."""
+    x, share = legendre(math.ceil(finer * ALONG[0] * 2.0 * radius) + ALONG[1])
+    t, arc = interval(0.0, math.pi / 2.0, math.ceil(finer * ACROSS[0] * radius) + ACROSS[1])
     r, chord = radius * np.sin(t), np.cos(t)
     if p == 1:
         r, chord, arc = np.zeros(1), np.ones(1), np.ones(1)
@@ -58,7 +67,10 @@ def shifted_arl(p: int, lam: float, h4: float, delta: float) -> float:
         result: Floats = (lengths[:-1] @ after).ravel()
         return result
 
-    means = mean_times(expected, len(r) * len(x)).reshape(shape)
+    total = lengths[0] @ moves.sum(axis=2)  # from the least length and all places along the shift
+    leave = [noncentral_above(p, radius * radius, math.hypot(rests[0], start)) for start in starts]
+    noise = float(np.abs(1.0 - total - leave).max())
+    means = mean_times(expected, len(r) * len(x), noise).reshape(shape)
     return float(1.0 + lengths[-1] @ np.einsum("rx,rx->r", moves[:, -1], means))
 
 

@@ -9,13 +9,18 @@ import pytest
 from scipy import stats
 
 from streamspc.design import ewma_arl, ewma_limit, mewma_arl, mewma_limit, t2_arl
+from streamspc.design.mewma_shifted import shifted_arl
 from streamspc.design.noncentral_chi import length_density, noncentral_above
 
 
 @pytest.mark.parametrize(("lam", "limit", "shift"), [(0.1, 2.7, 0.0), (0.1, 2.7, 0.7), (0.5, 3.0, 1.5), (0.03, 2.4, 0.25), (1.0, 3.0, 1.0)])
 def test_one_metric_is_a_two_sided_ewma(lam, limit, shift):
     """T2 > L^2 is |Z| > L sigma_Z."""
-    assert mewma_arl(1, lam, limit**2, shift) == pytest.approx(ewma_arl(lam, limit, shift), rel=1e-7)
+    expected = pytest.approx(ewma_arl(lam, limit, shift), rel=1e-7)
+
+    assert mewma_arl(1, lam, limit**2, shift) == expected
+    if shift and lam < 1.0:
+        assert shifted_arl(1, lam, limit**2, shift) == expected
 
 
 def test_limits_of_one_metric_are_squares():
@@ -103,6 +108,11 @@ def test_what_cannot_be_is_refused(call, name):
     """With a ValueError that names the argument."""
     with pytest.raises(ValueError, match=f"^{name} "):
         call()
+
+
+def test_a_large_average_gets_the_nodes_it_needs():
+    """Small weights, wide limits, a small shift: with the nodes that serve small averages the error would be 4e-5."""
+    assert mewma_arl(2, 0.01, 30.0, 0.1) == pytest.approx(179898.902, rel=1e-7)
 
 
 def test_an_average_beyond_the_digits_is_refused():
