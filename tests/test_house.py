@@ -18,9 +18,9 @@ NAMES = [str(path.relative_to(SOURCE)) for path in FILES]
 PURE = {"admit", "bucket", "chart", "decide", "design"}
 # What a pure stage may take from the standard library: no clock, no logging, no thread, no socket, no file.
 PURE_STDLIB = {
-    "__future__", "abc", "base64", "bisect", "collections", "collections.abc", "dataclasses", "datetime", "difflib", "enum", "fractions",
-    "functools", "hashlib", "importlib.metadata", "heapq", "importlib.resources", "itertools", "json", "math", "operator", "re", "string", "struct", "typing",
-    "email.utils", "zoneinfo",
+    "__future__", "abc", "base64", "bisect", "collections", "collections.abc", "dataclasses", "datetime", "difflib", "email.utils", "enum",
+    "fractions", "functools", "hashlib", "heapq", "importlib.metadata", "importlib.resources", "itertools", "json", "math", "operator", "re",
+    "string", "struct", "typing", "zoneinfo",
 }  # fmt: skip
 PURE_LIBRARIES = {"numpy", "scipy", "msgspec"}
 ROOMS = {

@@ -66,7 +66,7 @@ class Decoder:
             rows += [begin + row for row in decoded]
             bad |= {begin + row: problem for row, problem in problems.items()}
             for path, column in columns.items():
-                column += self._column(records, path)
+                column.extend(self._column(records, path))
         return rows, columns, bad
 
     def _records(self, values: Sequence[bytes | None]) -> tuple[Sequence[int], list[Any], dict[int, BadRecord]]:

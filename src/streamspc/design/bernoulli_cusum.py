@@ -22,8 +22,8 @@ import numpy as np
 
 from streamspc.design import arguments
 from streamspc.design.count_cusum import binomial_cusum_arl, binomial_cusum_limit
-from streamspc.design.counts import Array
 from streamspc.design.lattice_limit import smallest
+from streamspc.design.saddle_point import Array
 from streamspc.design.walk import limit_of, rational, steps_to_signal
 
 

@@ -18,8 +18,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import betainc, betaincc, betaln, xlog1py, xlogy
 
-from streamspc.design.counts import Array, Binomial
+from streamspc.design.counts import Binomial
 from streamspc.design.quadrature import legendre
+from streamspc.design.saddle_point import Array
 
 _COUNTS = 2_000_000  # with a chance each, at most
 _REACH = 50.0  # standard deviations with a chance each, where there are more

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.optimize import brentq
 
-from streamspc.design.counts import Array
+from streamspc.design.saddle_point import Array
 from streamspc.design.walk import Walk, whole_numbers
 
 _DIRECT = 256  # values up to which a convolution is summed as it is defined

@@ -15,7 +15,7 @@ import math
 import numpy as np
 from scipy.linalg import solve_toeplitz
 
-from streamspc.design.counts import Array
+from streamspc.design.saddle_point import Array
 from streamspc.design.walk import Walk, whole_numbers
 
 

@@ -17,7 +17,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from streamspc.design.counts import Array, Law
+from streamspc.design.counts import Law
+from streamspc.design.saddle_point import Array
 
 _ROUNDING = 1e-14  # by which a float may miss the fraction that it means, absolute below 1
 
