@@ -19,8 +19,8 @@ PURE = {"admit", "bucket", "chart", "decide", "design"}
 # What a pure stage may take from the standard library: no clock, no logging, no thread, no socket, no file.
 PURE_STDLIB = {
     "__future__", "abc", "base64", "bisect", "collections", "collections.abc", "dataclasses", "datetime", "difflib", "email.utils", "enum",
-    "fractions", "functools", "hashlib", "heapq", "importlib.metadata", "importlib.resources", "itertools", "json", "math", "operator", "re",
-    "string", "struct", "typing", "zoneinfo",
+    "fractions", "functools", "hashlib", "heapq", "importlib.metadata", "importlib.resources", "itertools", "json", "math", "operator",
+    "re", "string", "struct", "typing", "zoneinfo",
 }  # fmt: skip
 PURE_LIBRARIES = {"numpy", "scipy", "msgspec"}
 ROOMS = {
