@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Chart = tuple[float, float, float]  # lam, limit, shift
 Kinks = Mapping[float, float]  # place: derivatives that exist there
-_WIDEST, _MOST, _AGREE = 3.0, 40, 1e-9
+_WIDEST, _MOST, _AGREE = 2.0, 60, 1e-9
 
 
 def law_mean(law: Law, chart: Chart, kind: str, start: float) -> float:

@@ -14,12 +14,14 @@ import numpy as np
 from scipy.optimize import brentq
 
 from streamspc.design.collocation import Noise
+from streamspc.design.density_kinks import density_kinks
 
 if TYPE_CHECKING:
     from streamspc.design.standardised import Law
     from streamspc.model import Floats
 
 _SHARES = (1e-9, 1e-5, 1e-3, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999, 1.0 - 1e-5, 1.0 - 1e-9)
+_KINK = 1.5  # a corner has 2, a jump 1
 SMOOTH = 6.0  # ends that are met with so many derivatives are no ends
 _PIECES, _RATIO, _BOUND = 10, 6.0, 1e6
 
@@ -29,7 +31,7 @@ class Points(NamedTuple):
 
     noise: Noise  # of points less `base`, so that distances from a finite lower end keep their digits
     base: float
-    orders: tuple[tuple[float, float], ...]  # (place, a) of ends of the support, and of the median, where a density may have a peak
+    orders: tuple[tuple[float, float], ...]  # (place, a) of ends of the support, and of kinks within it
     detail: float  # nodes that the density asks for, relative to a normal one
     power: int  # of the panels
     below: Callable[[Floats], Floats]
@@ -58,10 +60,11 @@ def points_of(law: Law) -> Points:
     ends = [(end, _order(law, end, inward)) for end, inward in ((low, 1.0), (high, -1.0)) if math.isfinite(end)]
     rough = [end for end, order in ends if order < SMOOTH and order != round(order)]
     near = [end + math.copysign(_RATIO**-j, -end) for end in rough for j in range(_PIECES)]
-    marks = [*near, *(x for x in quantiles if all(abs(x - end) > _RATIO**-_PIECES for end in rough)), *(end for end, _ in ends)]
+    kinks = [base + x for x in density_kinks(density, quantiles[1] - base, quantiles[-2] - base)]
+    marks = [*near, *kinks, *(x for x in quantiles if all(abs(x - end) > _RATIO**-_PIECES for end in rough)), *(end for end, _ in ends)]
     powers = {end: _power(order) for end, order in ends}
     noise = Noise(density, tuple(mark - base for mark in marks), low - base, high - base, (powers.get(low, 1), powers.get(high, 1)))
-    orders = (*((end, order) for end, order in ends if order < SMOOTH), (quantiles[5], 2.0))
+    orders = (*((end, order) for end, order in ends if order < SMOOTH), *((kink, _KINK) for kink in kinks))
     tails = np.vectorize(law.below, [float]), np.vectorize(law.above, [float])
     return Points(noise, base, orders, _detail(quantiles), min(3, max(powers.values(), default=1)), *tails)
 
