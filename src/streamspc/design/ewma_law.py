@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Chart = tuple[float, float, float]  # lam, limit, shift
 Kinks = Mapping[float, float]  # place: derivatives that exist there
-_WIDEST, _MOST, _AGREE = 2.0, 60, 1e-9
+_WIDEST, _MOST, _AGREE = 2.0, 32, 1e-9
 
 
 def law_mean(law: Law, chart: Chart, kind: str, start: float) -> float:
@@ -149,21 +149,25 @@ def _panels(points: Points, lam: float, limit: float, kinks: Kinks) -> Panels:
 
 
 def _from_limits(points: Points, chart: Chart) -> dict[float, float]:
-    """All kinks that the limits lead to, those first that the fewest steps lead to."""
+    """All kinks that the limits lead to, of which the roughest are kept."""
     limit = chart[1]
     found: dict[float, float] = {}
     latest: Kinks = {-limit: 0.0, limit: 0.0}
     while latest and len(found) < _MOST:
         latest = {place: order for place, order in _met(points, chart, latest, limit).items() if place not in found}
         found.update(latest)
-    return found
+    return _roughest(found)
 
 
 def _met(points: Points, chart: Chart, kinks: Kinks, within: float) -> dict[float, float]:
     """From where an end of the density meets a kink or a limit, and how many derivatives exist there."""
     lam, _, shift = chart
     reached = {(place - lam * (end + shift)) / (1.0 - lam): order + more for place, order in kinks.items() for end, more in points.orders}
-    return {place: order for place, order in reached.items() if abs(place) < within and order < SMOOTH}
+    return _roughest({place: order for place, order in reached.items() if abs(place) < within and order < SMOOTH})
+
+
+def _roughest(kinks: Kinks) -> dict[float, float]:
+    return dict(sorted(kinks.items(), key=lambda kink: kink[1])[:_MOST])
 
 
 def _settled(matrix: Floats) -> Floats:

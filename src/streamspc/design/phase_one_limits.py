@@ -84,7 +84,8 @@ class _Curve:
         inside = (needed == high) & (self._excess(limit, high, u) > 0.0)
         guess = np.ones(len(u)) if self.latest is None else np.interp(u, *self.latest)
         guess = np.clip(guess, 0.999 * low + 0.001 * high, 0.001 * low + 0.999 * high)
-        needed[inside] = _secant(lambda w, kept: self._excess(limit, w, u[inside][kept]), (low[inside], high[inside]), guess[inside])
+        if inside.any():
+            needed[inside] = _secant(lambda w, kept: self._excess(limit, w, u[inside][kept]), (low[inside], high[inside]), guess[inside])
         return needed
 
 

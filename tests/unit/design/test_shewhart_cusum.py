@@ -1,0 +1,111 @@
+"""CUSUM with Shewhart limits, against its two parts, simulation and finer panels."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from streamspc.design import clipped_side, collocation, cusum_arl, shewhart_arl, shewhart_cusum, shewhart_cusum_arl, shewhart_cusum_limit
+
+
+@pytest.mark.parametrize(
+    ("k", "h", "shift", "headstart"), [(0.5, 5, 0, 0), (0.5, 5, 1, 2.5), (0.25, 4, -0.4, 3.9), (0, 3, 0.5, 2.5), (0.5, 0, 1, 0)]
+)
+def test_wide_shewhart_limits_leave_a_cusum(k, h, shift, headstart):
+    """At 12 sigma, and at infinity, the Shewhart limits do nothing."""
+    alone = cusum_arl(k, h, shift, headstart=headstart)
+
+    assert shewhart_cusum_arl(k, h, 12.0, shift, headstart) == pytest.approx(alone, rel=1e-11)
+    assert shewhart_cusum_arl(k, h, math.inf, shift, headstart) == pytest.approx(alone, rel=1e-14)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.7, -2.0])
+def test_a_wide_cusum_leaves_a_shewhart_chart(shift):
+    """A CUSUM that hardly ever signals, or cannot rise as c is below k, does nothing."""
+    assert shewhart_cusum_arl(4.0, 30, 3.0, shift) == pytest.approx(shewhart_arl(3.0, shift), rel=1e-11)
+    assert shewhart_cusum_arl(2.0, 1.0, 1.5, shift) == pytest.approx(shewhart_arl(1.5, shift), rel=1e-11)
+    assert shewhart_cusum_arl(0.5, 0.0, 1.5, shift) == pytest.approx(shewhart_arl(0.5, shift), rel=1e-11)
+    assert shewhart_cusum_arl(0.5, 5.0, 0.0, shift) == pytest.approx(1.0, rel=1e-12)
+
+
+def _simulated(chart, runs, seed):
+    """Mean run length and its standard error."""
+    k, h, c, shift, headstart = chart
+    rng = np.random.default_rng(seed)
+    upper = np.full(runs, headstart)
+    lower, length, t = upper.copy(), np.zeros(0), 0
+    while len(upper):
+        t += 1
+        x = rng.standard_normal(len(upper)) + shift
+        upper, lower = np.maximum(0.0, upper + x - k), np.maximum(0.0, lower - x - k)
+        on = (upper <= h) & (lower <= h) & (np.abs(x) <= c)
+        length = np.append(length, np.full((~on).sum(), t))
+        upper, lower = upper[on], lower[on]
+    return length.mean(), length.std() / math.sqrt(runs)
+
+
+@pytest.mark.parametrize(
+    "chart",
+    [
+        (0.5, 3, 2.0, 0.3, 0),
+        (0.2, 3, 1.5, -0.3, 1),
+        (0.5, 5, 3.5, 0.5, 4.0),
+        (0.05, 3, 2.5, 0.3, 3.0),
+        (0, 3, 2.0, 0.3, 2.5),
+        (0.3, 4, 0.8, 0.6, 0),
+    ],
+    ids=str,
+)
+def test_as_simulated(chart):
+    """Within four standard errors, for head starts below and above half of h, and Shewhart limits within reach of the CUSUM."""
+    mean, error = _simulated(chart, 200_000, 5)
+
+    assert abs(shewhart_cusum_arl(*chart) - mean) < 4.0 * error
+
+
+def test_more_panels_change_nothing(monkeypatch):
+    """Twice the panels, and panels of a higher degree: the same to 1e-10."""
+    charts = [(0.5, 5, 3.5, 0, 0), (0.5, 5, 2.0, 0.7, 2.5), (0.3, 8, 0.8, 0.6, 0), (0.5, 5, 3.5, 0.5, 4.0), (0.1, 20, 2.5, 0.1, 0)]
+    before = [shewhart_cusum_arl(*chart) for chart in charts]
+    clipped_side.clipped.cache_clear()
+    for module, name, value in ((collocation, "DEGREE", 20), (collocation, "QUADRATURE", 34), (clipped_side, "_WIDEST", 1.5)):
+        monkeypatch.setattr(module, name, value)
+    after = [shewhart_cusum._arl.__wrapped__(chart[:3], float(chart[3]), float(chart[4])) for chart in charts]
+    clipped_side.clipped.cache_clear()
+
+    np.testing.assert_allclose(before, after, rtol=1e-10)
+
+
+def test_the_customary_design():
+    """With k = 0.5, h = 5, c = 3.5: 397.7 +- 1.0 by simulation; published tables are 1 to 3 % low."""
+    assert shewhart_cusum_arl(0.5, 5, 3.5) == pytest.approx(397.7, abs=2.0)
+
+
+@pytest.mark.parametrize("headstart", [0.0, 2.5])
+@pytest.mark.parametrize(("k", "arl0", "split"), [(0.5, 370.4, 0.5), (0.25, 1000, 0.1), (1.0, 1e6, 0.9), (0.5, 370.4, 0.0)])
+def test_joint_limits(k, arl0, split, headstart):
+    """The joint run length is the wished one, and the Shewhart limits give their share of false alarms."""
+    h, c = shewhart_cusum_limit(k, arl0, split, headstart)
+
+    assert shewhart_cusum_arl(k, h, c, headstart=headstart) == pytest.approx(arl0, rel=1e-9)
+    assert 2.0 * norm.sf(c) * arl0 == pytest.approx(split, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (lambda: shewhart_cusum_arl(0.5, 5, -1), "c is"),
+        (lambda: shewhart_cusum_arl(0.5, 5, math.nan), "c is"),
+        (lambda: shewhart_cusum_arl(0.5, 5, 3, headstart=5.5), "above its limit"),
+        (lambda: shewhart_cusum_limit(0.5, 370.4, 1.0), "split is 1"),
+        (lambda: shewhart_cusum_limit(0.5, 370.4, -0.1), "split is"),
+        (lambda: shewhart_cusum_limit(0.5, 1.2), "at least"),
+    ],
+)
+def test_what_cannot_be_is_refused(call, reason):
+    """With a reason."""
+    with pytest.raises(ValueError, match=reason):
+        call()
