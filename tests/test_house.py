@@ -160,4 +160,4 @@ def test_the_project_speaks_of_itself_alone():
     ]
     for path in [*places, ROOT / "README.md", ROOT / "Makefile", ROOT / "pyproject.toml", ROOT / "constraints.txt"]:
         if path != Path(__file__):
-            assert not re.search(r"/work/|/root/|pypi\.org|files\.pythonhosted|repo1?\.maven", path.read_text()), path
+            assert not re.search(r"/(?:work|root|home)/|index-url", path.read_text()), path
