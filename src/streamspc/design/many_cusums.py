@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streamspc.model import Floats
 
 RARE = 1e13  # a mean that is this large or has no digits any more
+_ENTRIES = 4_000_000  # of stacked matrices at once
 
 
 class Charts(NamedTuple):
@@ -44,6 +45,10 @@ def cusum_means(charts: Charts, sided: str) -> Floats:
 def _from_start(charts: Charts, shift: Floats) -> tuple[Floats, Floats]:
     """Average run lengths of one side from 0 and from the start, [chart]."""
     unit, weight = legendre(math.ceil(1.6 * float(np.max(charts.h))) + 24)
+    if len(charts.h) > (most := _ENTRIES // len(unit) ** 2 + 1):
+        halves = [Charts(*(part[half] for part in charts)) for half in (slice(None, most), slice(most, None))]
+        both = [_from_start(part, shift[half]) for part, half in zip(halves, (slice(None, most), slice(most, None)), strict=True)]
+        return np.concatenate((both[0][0], both[1][0])), np.concatenate((both[0][1], both[1][1]))
     nodes = np.multiply.outer(charts.h, 0.5 * (unit + 1.0))
     states = np.concatenate((np.zeros((len(nodes), 1)), nodes, charts.start[:, None]), axis=1)
     drift = (charts.k - shift)[:, None]

@@ -104,7 +104,8 @@ def _limit(k: float, arl0: float, split: float, headstart: float) -> tuple[float
     c = float(-ndtri(0.5 * split / arl0))
     if (least := _arl((k, headstart, c), 0.0, headstart)) > arl0:
         raise ValueError(f"arl0 is {arl0:g}: with k = {k:g}, c = {c:.6g} and head start {headstart:g} it is at least {least:.6g}")
-    above = limit_for(lambda above: _arl.__wrapped__((k, headstart + above, c), 0.0, headstart), arl0, 3.0)
+    guess = max(cusum_limit(k, max(arl0 / (1.0 - split), 2.0 * least), headstart=headstart) - headstart, 0.01)
+    above = limit_for(lambda above: _arl.__wrapped__((k, headstart + above, c), 0.0, headstart), arl0, guess)
     return headstart + above, c
 
 

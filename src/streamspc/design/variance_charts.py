@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
+from scipy.optimize import minimize_scalar
 
 from streamspc.design import arguments
 from streamspc.design.collocation import Noise, Panels, mean_times, operator, panel_edges
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _SHARES = (1e-12, 1e-6, 1e-3, 0.05, 0.5, 0.95, 0.999, 1.0 - 1e-6, 1.0 - 1e-12)  # the density is integrated between these quantiles
 _NEAREST, _RATIO = 1e-6, 6.0  # near 0 the pieces shrink by this factor, down to this share of the scale
 _SMOOTH = 12.0  # so many derivatives are as good as all
+_BEYOND = -720.0  # the logarithm of what a float cannot tell from 0
 
 
 def cusum_variance_arl(k: float, h: float, df: float, ratio: float = 1.0) -> float:
@@ -90,12 +92,16 @@ def _ewma(lam: float, upper: float, df: float, ratio: float) -> float:
     scale, shape = 2.0 * ratio**2 / df, 0.5 * df
     if lam == 1.0:
         return _inverse(float(special.gammaincc(shape, upper / scale)))
+    if _never(lam, upper / scale, shape):
+        return math.inf
     noise = _noise(shape, scale)
     panels = Panels(panel_edges(0.0, upper, (), 4.0 * lam * scale * math.sqrt(shape)))
     order = np.argsort(np.abs(panels.nodes - ratio**2))  # from where the chart dwells outwards
     nodes = panels.nodes[order]
     leave = special.gammaincc(shape, (upper - (1.0 - lam) * nodes) / (lam * scale))
     mean = mean_times(operator(panels, noise, (1.0 - lam) * nodes, lam)[:, order], leave)
+    if np.isinf(mean).any():
+        return math.inf
     return max(1.0, 1.0 + float(operator(panels, noise, np.array([1.0 - lam]), lam)[0, order] @ mean))
 
 
@@ -127,6 +133,19 @@ def _noise(shape: float, scale: float) -> Noise:
     marks = [0.0, *near, *quantiles[quantiles > min(near, default=0.0)]]
     power = 1 if whole else 2 if 2.0 * shape == math.floor(2.0 * shape) else max(4, math.ceil(4.0 / shape))
     return Noise(density, tuple(float(mark) for mark in marks), low=0.0, powers=(power, 1))
+
+
+def _never(lam: float, upper: float, shape: float) -> bool:
+    """Is P(Z > upper) in the long run, by Chernoff's bound, below what a float can tell? `upper` in units of the scale of s^2."""
+    weights = lam * (1.0 - lam) ** np.arange(math.ceil(-40.0 / math.log1p(-lam)))
+    if upper <= shape:
+        return False
+
+    def exponent(share: float) -> float:
+        theta = share / lam
+        return float(-shape * np.log1p(-theta * weights).sum() - theta * upper)
+
+    return bool(minimize_scalar(exponent, bounds=(0.0, 1.0 - 1e-9), method="bounded").fun < _BEYOND)
 
 
 def _inverse(rate: float) -> float:
