@@ -1,8 +1,9 @@
-"""CUSUM with Shewhart limits: a signal at S+ > h, S- > h, or |x| > c, two-sided.
+"""CUSUM with Shewhart limits: a signal at S+ > h, S- > h, or |x| > c, two-sided; at S+ > h or x > c, one-sided.
 
-Points survive the Shewhart limits with the same probability 1 - d, d = P(|x| > c), wherever the CUSUM stands. So the run length is the
-smaller of a geometric one and that of a CUSUM of truncated points, whose sides do not interact either (see `cusum_pair`). Page's renewal
-argument at the discount 1 - d gives, exactly, with A and B the average run lengths of one side with both Shewhart limits,
+One side is a chain of its own (`clipped_side`). Of two sides: points survive the Shewhart limits with the same probability 1 - d,
+d = P(|x| > c), wherever the CUSUM stands. So the run length is the smaller of a geometric one and that of a CUSUM of truncated points,
+whose sides do not interact either (see `cusum_pair`). Page's renewal argument at the discount 1 - d gives, exactly, with A and B the
+average run lengths of one side with both Shewhart limits,
     E[N | S+ = a, S- = b] = (A(a) / A(0) + B(b) / B(0) - 1) / (1 / A(0) + 1 / B(0) - d)    for a + b <= h + 2 k.
 From zero start that is 1 / E[N] = 1 / A(0) + 1 / B(0) - d: the alarms that both sides share are counted once. From a higher head start the
 sum S+ + S- is known until the condition holds; the mean is carried back over these points.
@@ -23,7 +24,7 @@ from scipy.special import ndtr, ndtri
 from streamspc.design import arguments
 from streamspc.design.clipped_side import ClippedSide, clipped
 from streamspc.design.collocation import Panels, mean_times, operator, panel_edges
-from streamspc.design.cusum import cusum_arl, cusum_limit
+from streamspc.design.cusum import SIDES, cusum_arl, cusum_limit
 from streamspc.design.roots import limit_for
 
 if TYPE_CHECKING:
@@ -45,29 +46,40 @@ class _Both(NamedTuple):
         return np.asarray(np.maximum(1.0, (self.upper.relative(upper) + self.lower.relative(lower) - 1.0) / rate), np.float64)
 
 
-def shewhart_cusum_arl(k: float, h: float, c: float, shift: float = 0.0, headstart: float = 0.0) -> float:
-    """Average run length of a two-sided CUSUM with Shewhart limits at +-c sigma, from `headstart` on both sides.
+def shewhart_cusum_arl(  # noqa: PLR0913, PLR0917 - each argument is one number of the chart
+    k: float, h: float, c: float, shift: float = 0.0, headstart: float = 0.0, sided: str = "two"
+) -> float:
+    """Average run length of a CUSUM with Shewhart limits, all in sigma of the plotted statistic.
 
-    An infinite c means no Shewhart limits.
+    `sided="two"`: a signal at S+ > h, S- > h or |x| > c; "upper": at S+ > h or x > c; "lower": at S- > h or x < -c. `headstart` is the
+    starting value of the statistic, of both when there are two. An infinite c means no Shewhart limits.
+
+    Raises:
+        ValueError: k, h, c or the head start is negative or no number, or the head start is above h.
 
     >>> round(shewhart_cusum_arl(0.5, 5, 3.5), 2), round(shewhart_cusum_arl(0.5, 5, 3.5, shift=1.0, headstart=2.5), 3)
     (397.84, 6.332)
+    >>> round(shewhart_cusum_arl(0.5, 5, 3.5, sided="upper"), 2)
+    795.69
     """
     k, h = arguments.non_negative("k", k), arguments.non_negative("h", h)
     c = math.inf if c == math.inf else arguments.non_negative("c", c)
     shift, headstart = arguments.finite("shift", shift), arguments.non_negative("headstart", headstart)
     if headstart > h:
         raise ValueError(f"headstart is {headstart:g}: a chart cannot start above its limit h = {h:g}")
-    return _arl((k, h, c), shift, headstart)
+    return _arl((k, h, c), arguments.one_of("sided", sided, SIDES), shift, headstart)
 
 
-def shewhart_cusum_limit(k: float, arl0: float, split: float = 0.5, headstart: float = 0.0) -> tuple[float, float]:
+def shewhart_cusum_limit(k: float, arl0: float, split: float = 0.5, headstart: float = 0.0, sided: str = "two") -> tuple[float, float]:
     """Limits (h, c) with which the combined chart has the average run length arl0 in control.
 
-    `split` is the share of false alarms that are given by the Shewhart limits: c is such that |x| > c at one point in arl0 / split, so that
-    of all false alarms of the combined chart exactly this share has |x| > c (Wald's identity), whether or not the CUSUM signals as well. h
-    then makes the joint average run length arl0; the CUSUM alone has a somewhat higher rate than (1 - split) / arl0, as some alarms are
-    shared. 0 gives a CUSUM alone, with c infinite.
+    `split` is the share of false alarms that are given by the Shewhart limits: c is such that a point is beyond them once in arl0 / split,
+    so that of all false alarms of the combined chart exactly this share is beyond c (Wald's identity), whether or not the CUSUM signals
+    as well. h then makes the joint average run length arl0; the CUSUM alone has a somewhat higher rate than (1 - split) / arl0, as some
+    alarms are shared. 0 gives a CUSUM alone, with c infinite.
+
+    Raises:
+        ValueError: k or the head start is negative, the split is not from 0 to below 1, or arl0 is below what h = headstart has.
 
     >>> h, c = shewhart_cusum_limit(0.5, 370.4)
     >>> round(h, 4), round(c, 4), round(shewhart_cusum_arl(0.5, h, c), 6)
@@ -77,35 +89,39 @@ def shewhart_cusum_limit(k: float, arl0: float, split: float = 0.5, headstart: f
     split, headstart = arguments.probability("split", split), arguments.non_negative("headstart", headstart)
     if split == 1.0:
         raise ValueError("split is 1: it leaves no false alarm to the CUSUM, whose limit would be infinite; use a Shewhart chart")
-    return _limit(k, arl0, split, headstart)
+    return _limit(k, arl0, split, headstart, arguments.one_of("sided", sided, SIDES))
 
 
 @lru_cache(maxsize=4096)
-def _arl(limits: tuple[float, float, float], shift: float, headstart: float) -> float:
+def _arl(limits: tuple[float, float, float], sided: str, shift: float, headstart: float) -> float:
     k, h, c = limits
     if math.isinf(c):
-        return cusum_arl(k, h, shift, headstart=headstart)
-    if h == 0.0:
-        c = min(k, c)
-    beyond = float(ndtr(shift - c) + ndtr(-shift - c))
-    if h == 0.0:
+        return cusum_arl(k, h, shift, sided, headstart)
+    if sided == "lower":
+        return _arl.__wrapped__(limits, "upper", -shift, headstart)
+    two = sided == "two"
+    nearest = min(k, c) if h == 0.0 else c  # a CUSUM without room signals whenever x is beyond k
+    beyond = float(ndtr(shift - nearest) + (ndtr(-shift - nearest) if two else 0.0))
+    if h == 0.0 or c <= k:  # nothing but single points can signal
         return 1.0 / beyond if beyond > 0.0 else math.inf
-    chart = _Both(clipped(k, h, c, shift), clipped(k, h, c, -shift), beyond)
+    start, side = np.array([headstart]), clipped(k, h, (-c if two else -math.inf, c), shift)
+    if not two:
+        return max(1.0, float(side.mean[0] * side.relative(start)[0]))
+    chart = _Both(side, clipped(k, h, (-c, c), -shift), beyond)
     if 2.0 * headstart <= h + 2.0 * k:
-        start = np.array([headstart])
         return float(chart.mean(start, start)[0])
-    return _corridor(chart.upper, headstart) if k == 0.0 else _opened(chart, headstart)
+    return _corridor(side, headstart) if k == 0.0 else _opened(chart, headstart)
 
 
 @lru_cache(maxsize=1024)
-def _limit(k: float, arl0: float, split: float, headstart: float) -> tuple[float, float]:
+def _limit(k: float, arl0: float, split: float, headstart: float, sided: str) -> tuple[float, float]:
     if split == 0.0:
-        return cusum_limit(k, arl0, headstart=headstart), math.inf
-    c = float(-ndtri(0.5 * split / arl0))
-    if (least := _arl((k, headstart, c), 0.0, headstart)) > arl0:
+        return cusum_limit(k, arl0, sided, headstart), math.inf
+    c = float(-ndtri((0.5 if sided == "two" else 1.0) * split / arl0))
+    if (least := _arl((k, headstart, c), sided, 0.0, headstart)) > arl0:
         raise ValueError(f"arl0 is {arl0:g}: with k = {k:g}, c = {c:.6g} and head start {headstart:g} it is at least {least:.6g}")
-    guess = max(cusum_limit(k, max(arl0 / (1.0 - split), 2.0 * least), headstart=headstart) - headstart, 0.01)
-    above = limit_for(lambda above: _arl.__wrapped__((k, headstart + above, c), 0.0, headstart), arl0, guess)
+    guess = max(cusum_limit(k, max(arl0 / (1.0 - split), 2.0 * least), sided, headstart) - headstart, 0.01)
+    above = limit_for(lambda above: _arl.__wrapped__((k, headstart + above, c), sided, 0.0, headstart), arl0, guess)
     return headstart + above, c
 
 

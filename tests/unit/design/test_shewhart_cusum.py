@@ -73,10 +73,56 @@ def test_more_panels_change_nothing(monkeypatch):
     clipped_side.clipped.cache_clear()
     for module, name, value in ((collocation, "DEGREE", 20), (collocation, "QUADRATURE", 34), (clipped_side, "_WIDEST", 1.5)):
         monkeypatch.setattr(module, name, value)
-    after = [shewhart_cusum._arl.__wrapped__(chart[:3], float(chart[3]), float(chart[4])) for chart in charts]
+    after = [shewhart_cusum._arl.__wrapped__(chart[:3], "two", float(chart[3]), float(chart[4])) for chart in charts]
     clipped_side.clipped.cache_clear()
 
     np.testing.assert_allclose(before, after, rtol=1e-10)
+
+
+def _one_sided_chain(chart, states):
+    """Average run length of the upper side by a chain of equal cells, each seen from its middle (Brook & Evans)."""
+    k, h, c, shift, headstart = chart
+    width = 2.0 * h / (2 * states - 1)
+    middle = width * np.arange(states)
+    edges = np.append(-np.inf, middle + 0.5 * width)
+    start = np.append(headstart, middle)
+    below = norm.cdf(np.minimum(edges - start[:, None] + k, c) - shift)
+    steps = np.diff(below, axis=1)
+    mean = np.linalg.solve(np.eye(states) - steps[1:], np.ones(states))
+    return 1.0 + steps[0] @ mean
+
+
+@pytest.mark.parametrize(
+    "chart", [(0.5, 4, 3.0, 0, 0), (0.3, 3, 2.0, 0.5, 1.5), (0.5, 5, 3.5, -0.3, 5.0), (0.0, 4, 2.5, 0.2, 3.0)], ids=str
+)
+def test_one_side_by_a_chain_of_cells(chart):
+    """A signal at S+ > h or x > c, whatever x is below; the lower side mirrors it."""
+    k, h, c, shift, headstart = chart
+    arl = shewhart_cusum_arl(k, h, c, shift, headstart, "upper")
+    coarse, fine = (_one_sided_chain(chart, states) for states in (400, 800))
+
+    assert arl == pytest.approx(fine, rel=max(2.0 * abs(fine / coarse - 1.0), 1e-5))
+    assert shewhart_cusum_arl(k, h, c, -shift, headstart, "lower") == arl
+
+
+@pytest.mark.parametrize("sided", ["upper", "lower"])
+def test_one_side_between_its_parts(sided):
+    """Without its CUSUM one side is half a Shewhart chart; with c out of reach, from h + k on, a CUSUM."""
+    assert shewhart_cusum_arl(0.5, 4, 4.5, 0.3, 1.0, sided) == pytest.approx(cusum_arl(0.5, 4, 0.3, sided, 1.0), rel=1e-11)
+    assert shewhart_cusum_arl(0.5, 4, math.inf, 0.3, 1.0, sided) == cusum_arl(0.5, 4, 0.3, sided, 1.0)
+    assert shewhart_cusum_arl(4.0, 30, 3.0, sided=sided) == pytest.approx(1.0 / norm.sf(3.0), rel=1e-11)
+    assert shewhart_cusum_arl(2.0, 9, 1.5, sided=sided) == pytest.approx(1.0 / norm.sf(1.5), rel=1e-12)
+    assert shewhart_cusum_arl(0.5, 0, 1.5, sided=sided) == pytest.approx(1.0 / norm.sf(0.5), rel=1e-12)
+
+
+@pytest.mark.parametrize("sided", ["upper", "lower"])
+@pytest.mark.parametrize(("k", "arl0", "split", "headstart"), [(0.5, 370.4, 0.5, 0.0), (0.4371, 5e4, 0.2, 2.0)])
+def test_joint_limits_of_one_side(k, arl0, split, headstart, sided):
+    """The joint run length is the wished one, and x is beyond c at its share of false alarms."""
+    h, c = shewhart_cusum_limit(k, arl0, split, headstart, sided)
+
+    assert shewhart_cusum_arl(k, h, c, 0.0, headstart, sided) == pytest.approx(arl0, rel=1e-9)
+    assert norm.sf(c) * arl0 == pytest.approx(split, rel=1e-9)
 
 
 def test_the_customary_design():
@@ -103,6 +149,7 @@ def test_joint_limits(k, arl0, split, headstart):
         (lambda: shewhart_cusum_limit(0.5, 370.4, 1.0), "split is 1"),
         (lambda: shewhart_cusum_limit(0.5, 370.4, -0.1), "split is"),
         (lambda: shewhart_cusum_limit(0.5, 1.2), "at least"),
+        (lambda: shewhart_cusum_arl(0.5, 5, 3, sided="both"), "sided is"),
     ],
 )
 def test_what_cannot_be_is_refused(call, reason):
