@@ -11,7 +11,6 @@ ARL for CUSUM-S^2 schemes, Computational Statistics & Data Analysis 51.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -103,12 +102,19 @@ def _rule(width: Floats, powers: tuple[np.typing.NDArray[np.int_], np.typing.NDA
 
 def mean_times(matrix: Floats, leave: Floats) -> Floats:
     """Average run length from each state, first states last to be eliminated when it is too long for a general solver."""
-    with contextlib.suppress(np.linalg.LinAlgError):
-        mean = np.asarray(np.linalg.solve(np.eye(len(leave)) - matrix, np.ones(len(leave))), np.float64)
-        if mean.min() > 0.0 and mean.max() < _LONG:
-            return mean
+    mean = _plain(matrix)
+    if mean.min() > 0.0 and mean.max() < _LONG:
+        return mean
     mean = Absorbing(matrix, leave).mean
     return np.where(np.isfinite(mean), mean, math.inf)
+
+
+def _plain(matrix: Floats) -> Floats:
+    """The same by a general solver, which says infinite where it fails."""
+    try:
+        return np.asarray(np.linalg.solve(np.eye(len(matrix)) - matrix, np.ones(len(matrix))), np.float64)
+    except np.linalg.LinAlgError:
+        return np.full(len(matrix), math.inf)
 
 
 def panel_edges(low: float, high: float, breaks: Iterable[float], widest: float) -> list[float]:
