@@ -172,6 +172,22 @@ def test_nothing_of_an_open_transaction_is_seen(cluster, open_, topic):
     assert {place: [b"first", b"later"]} == drain(reader, place)
 
 
+def test_offsets_are_found_by_time(open_, topic):
+    """The first record of that Kafka timestamp or later, whatever follows it; behind all records where there is none."""
+    places = [Place(topic, 0), Place(topic, 1)]
+    stamps = [5_000, 9_000, 7_000, 12_000]
+    producer = open_("producer", topic)
+    producer.transact([Send(places[0], [None] * 4, [b"x"] * 4, timestamps=stamps)], {}, None, None, 10.0)
+    reader = open_("read", places)
+    drain(reader, places[0])
+
+    found = {time: reader.offsets_at(places, time) for time in (-1, 5_000, 5_001, 9_000, 9_001)}
+
+    assert {time: at[places[0]] for time, at in found.items()} == {-1: 0, 5_000: 0, 5_001: 1, 9_000: 1, 9_001: 3}
+    assert {at[places[1]] for at in found.values()} == {0}
+    assert reader.offsets_at(places, 12_001)[places[0]] in {4, 5}  # a broker may find the marker of the commit, which has a time too
+
+
 def test_aborted_records_are_passed_over(cluster, open_, topic):
     """What a crash left is aborted by the next holder of the id, and readers go past it and its marker."""
     place = Place(topic, 0)

@@ -1,14 +1,18 @@
-"""Check: the daemon's own functions over a file, once, without Kafka.
+"""Check: the daemon's own functions over a file, or a range of a topic, once.
 
 Promises
 - The points are those of the daemon, bit for bit: records are tallied by `flow.tally` and folded by `flow.steps` (of which `flow.fold`
-  is made) under the same configuration hash. The file is read as one source partition, in the order of its lines, and its end is the
-  end of time. All chart partitions are folded as one, which changes no point, because series do not know of each other.
+  is made) under the same configuration hash. A file is read as one source partition, in the order of its lines; each partition of a
+  topic has a watermark of its own. The end of what is read is the end of time. All chart partitions are folded as one, which changes no
+  point, because series do not know of each other.
+- It only reads: a file needs no Kafka, a topic no group. Which batches come, and in which order the partitions take turns, changes
+  nothing (`roles.span` reads them).
 - Nothing silent: every record that is not judged is counted by its reason, with an example. Beyond a share of them the answer is
   that the data cannot be read, whatever the charts say; an input without a readable record is never in control.
-- Bounded: the file is read in pieces of some megabytes; what is kept are the open windows, the charts and the episodes. With
-  `any_order` nothing can be late and nothing closes before the end, so all windows are open; still, their tallies and not their records.
-- The same input and configuration give the same files, byte for byte: they hold no time of the run and no path.
+- Bounded: records are read in pieces of some megabytes, and no partition runs more than `max_open_windows` ahead; what is kept are the
+  open windows, the charts and the episodes. With `any_order` nothing can be late and nothing closes before the end, so all windows are
+  open; still, their tallies and not their records.
+- The same records and configuration give the same files, byte for byte: they hold no time of the run and no path.
 
 What a file lacks is the Kafka timestamp of each record. It is that of the field `timestamp` where one is named, else unknown (-1):
 then no record is from the `future`, and what needs the timestamp (event time from Kafka, lag) is refused at the start.

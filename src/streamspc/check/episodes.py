@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from streamspc.model import Span
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -40,8 +42,7 @@ class Episode(msgspec.Struct, kw_only=True):
     rejected: bool
     muted: bool
     over: bool = False  # back in control before the end of the data
-    first: int  # records that its windows came from, numbered from 1
-    last: int
+    sources: tuple[Span, ...]  # offsets that its windows came from; of a file, the numbers of its records from 1
 
 
 class Mark(NamedTuple):
@@ -87,13 +88,16 @@ def _worst(signal: Signal, severity: float) -> dict[str, object]:
     return {"severity": severity, "worst": signal.start} | {name: getattr(signal, name) for name in names}
 
 
-def _records(signal: Signal) -> tuple[int, int]:
-    """First and last record of the window; 0 and 0 where it is empty."""
-    return (signal.sources[0].first + 1, signal.sources[-1].last + 1) if signal.sources else (0, 0)
+def _together(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """One span a partition, around all of it."""
+    found: dict[int, Span] = {}
+    for span in spans:
+        known = found.get(span.partition, span)
+        found[span.partition] = Span(span.partition, min(known.first, span.first), max(known.last, span.last))
+    return tuple(found[partition] for partition in sorted(found))
 
 
 def _opened(signal: Signal, severity: float) -> Episode:
-    first, last = _records(signal)
     return msgspec.convert(
         {
             "id": signal.episode,
@@ -108,8 +112,7 @@ def _opened(signal: Signal, severity: float) -> Episode:
             "baseline_version": signal.baseline_version,
             "rejected": signal.rejected,
             "muted": signal.muted,
-            "first": first,
-            "last": last,
+            "sources": _together(signal.sources),
         }
         | _worst(signal, severity),
         Episode,
@@ -121,9 +124,7 @@ def _updated(episode: Episode, signal: Signal, severity: float) -> None:
     episode.charts += tuple(chart for chart in signal.charts if chart not in episode.charts)
     episode.rules += tuple(rule for rule in signal.rules if rule not in episode.rules)
     episode.rejected |= signal.rejected
-    first, last = _records(signal)
-    episode.last = max(episode.last, last)
-    episode.first = min(filter(None, (episode.first, first)), default=0)
+    episode.sources = _together((*episode.sources, *signal.sources))
     if severity > episode.severity:
         for name, value in _worst(signal, severity).items():
             setattr(episode, name, value)

@@ -52,19 +52,20 @@ def _series(suite: ET.Element, report: Report, series: Series, episodes: list[Ep
     if episodes:
         message = f"{len(episodes)} episode(s), the first at {iso(episodes[0].opened, report.spec.timezone)}"
         failure = ET.SubElement(case, "failure", message=_text(message), type="out of control")
-        failure.text = _text("\n".join(told(episode, report.spec.timezone) for episode in episodes))
+        failure.text = _text("\n".join(told(report, episode) for episode in episodes))
     elif not series.monitoring:
         ET.SubElement(case, "skipped", message=f"it learns: {series.learning} of {report.spec.baseline.windows} windows")
 
 
-def told(episode: Episode, zone: str) -> str:
+def told(report: Report, episode: Episode) -> str:
     """An episode as a line."""
+    zone = report.spec.timezone
     limits = " to ".join("-" if limit is None else f"{limit:.6g}" for limit in (episode.lcl, episode.ucl))
     charts = "+".join((*episode.charts, *episode.rules))
     return (
         f"{iso(episode.opened, zone)} to {iso(episode.until, zone)}: {charts} {episode.side}, {episode.windows} window(s), "
         f"worst {episode.value:.6g} (limits {limits}, severity {episode.severity:.3f}) at {iso(episode.worst, zone)}, "
-        f"onset {iso(episode.onset, zone)}, records {episode.first} to {episode.last}, episode {episode.id}"
+        f"onset {iso(episode.onset, zone)}, {report.places(episode.sources)}, episode {episode.id}"
     )
 
 

@@ -26,7 +26,7 @@ _MARK = b"\xef\xbb\xbf"  # of UTF-8, as some editors write it
 
 
 def batches(source: Input, kind: Format, stream: Stream, timestamp: str | None = None) -> Iterator[Batch]:
-    """Batches of the input, numbered from 0 in place of offsets; `timestamp` is the field that holds the Kafka timestamp.
+    """Batches of the input, whose offsets are the numbers of the records from 1; `timestamp` is the field that holds the Kafka timestamp.
 
     Raises ConfigError, before anything is read, where the stream needs a timestamp and there is none; Unreadable where the bytes end.
     """
@@ -43,7 +43,7 @@ def _batches(source: Input, pieces: Iterator[list[bytes]], stamps: _Stamps | Non
             n = len(values)
             if n:
                 times = stamps(values) if stamps else np.full(n, -1, np.int64)
-                yield Batch(source.name, 0, np.arange(at, at + n), times, [None] * n, values, None, at + n)
+                yield Batch(source.name, 0, np.arange(at + 1, at + n + 1), times, [None] * n, values, None, at + n + 1)
                 at += n
     except (OSError, EOFError, zlib.error) as error:
         raise Unreadable(f"{source.name}: cannot be read after record {at}: {error}") from None

@@ -9,10 +9,10 @@ import numpy as np
 
 from streamspc.check.episodes import Book, Episode
 from streamspc.check.severity import Scale
-from streamspc.model import Phase, Signal
+from streamspc.model import Phase, Signal, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from streamspc.check.episodes import Mark
     from streamspc.flow import Outputs
@@ -39,8 +39,9 @@ class Seen(NamedTuple):
 class Report:
     """Takes the outputs of the fold, one after the other, and remembers what a summary needs."""
 
-    def __init__(self, spec: StreamSpec) -> None:
+    def __init__(self, spec: StreamSpec, *, of_topic: bool = False) -> None:
         self.spec = spec
+        self.of_topic = of_topic  # and not of a file: people are told offsets
         self.windows = 0
         self.first: int | None = None  # start of the first window
         self.end: int | None = None  # of the last one
@@ -70,6 +71,13 @@ class Report:
     def episodes(self) -> list[Episode]:
         """All episodes, as they opened."""
         return self._book.all
+
+    def places(self, spans: Iterable[Span]) -> str:
+        """Where records are, for people."""
+        told = [(f"{s.first} to {s.last}" if s.last > s.first else f"{s.first}", s) for s in spans]
+        if self.of_topic:
+            return " and ".join(f"partition {s.partition} offset{'s' * (s.last > s.first)} {at}" for at, s in told) or "no records"
+        return " and ".join(f"record{'s' * (s.last > s.first)} {at}" for at, s in told) or "no records"
 
     def series(self) -> list[Series]:
         """All series, by metric and segment."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from streamspc.check.drive import Steps
     from streamspc.check.episodes import Episode
     from streamspc.check.report import Report
+    from streamspc.model import Span
 
 MOST = 20  # episodes that people are shown
 PIPED = 160  # columns where no terminal tells its width
@@ -29,9 +30,10 @@ def facts(report: Report, steps: Steps, config: str) -> dict[str, Any]:
     return {
         "stream": report.spec.name,
         "config": config,
+        "offsets": steps.offsets,
         "records": steps.records,
         "refused": dict(sorted(steps.refused.items())),
-        "examples": {reason: {"record": at, "detail": detail} for reason, (at, detail) in sorted(steps.examples.items())},
+        "examples": {reason: _example(*example) for reason, example in sorted(steps.examples.items())},
         "counts": dict(sorted(report.counts.items())),
         "windows": report.windows,
         "start": None if report.first is None else iso(report.first, zone),
@@ -48,6 +50,11 @@ def facts(report: Report, steps: Steps, config: str) -> dict[str, Any]:
 def encoded(answer: dict[str, Any]) -> bytes:
     """JSON for people and machines."""
     return msgspec.json.format(msgspec.json.encode(answer), indent=2) + b"\n"
+
+
+def _example(where: Span | None, detail: str) -> dict[str, Any]:
+    place = {} if where is None else {"partition": where.partition, "offset": where.first}
+    return place | {"detail": detail}
 
 
 def _episode(episode: Episode, zone: str) -> dict[str, Any]:
@@ -78,8 +85,8 @@ def show(report: Report, steps: Steps, verdict: str) -> None:
     judged = f"{monitoring:,} points judged, {learning:,} learnt from, {report.rejected:,} windows rejected"
     console.print(Text(f"{len(report.series()):,} series, {judged}"))
     for reason, n in sorted(steps.refused.items()):
-        at, detail = steps.examples.get(reason, (0, ""))
-        console.print(Text(f"refused: {reason} {n:,}" + (f" (first: record {at}: {detail})" if at else f" ({detail})" if detail else "")))
+        where, detail = steps.examples[reason]
+        console.print(Text(f"refused: {reason} {n:,} ({f'first: {report.places([where])}: ' if where else ''}{detail})"))
     for name, n in sorted(report.counts.items()):
         if n:
             console.print(Text(f"{name}: {n:,}"))

@@ -28,7 +28,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "run": Command("streamspc.cli.run", "run the daemon, all roles or some"),
     "check-config": Command("streamspc.cli.check_config", "say what is wrong with a configuration, or print its JSON Schema"),
-    "check": Command("streamspc.cli.check", "chart a file once, as the daemon would: for continuous integration"),
+    "check": Command("streamspc.cli.check", "chart a file, or a range of a topic, once, as the daemon would: for continuous integration"),
     "arl": Command("streamspc.cli.arl", "print the average run length, a quantile, or the limit of a chart"),
     "design": Command("streamspc.cli.design", "compare charts that give false alarms as rarely as asked"),
     "topics": Command("streamspc.cli.topics", "create the topics of an application, or say what is wrong with them"),

@@ -1,22 +1,25 @@
-"""`streamspc check`: the charts of a stream over a file, once, for continuous integration."""
+"""`streamspc check`: the charts of a stream over a file or a range of its topic, once, for continuous integration."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
 import sys
+from contextlib import closing
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamspc.cli import topic_range
 from streamspc.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamspc.check import Input, Report, Steps
-    from streamspc.flow import State
+    from streamspc.flow import Outputs
     from streamspc.model import Batch, Semantics
+    from streamspc.roles.span import Span
 
 
 class CheckCode(IntEnum):
@@ -32,7 +35,8 @@ EPILOG = """exit codes of check:
   0  in control: no chart signals
   1  signals: at least one episode, or a gap
   2  the command line or the configuration is wrong
-  3  the data cannot be read: no such file, not gzip, no column of that name, no record, or more bad records than --max-bad"""
+  3  the data cannot be read: no such file, topic or offsets, not gzip, no column of that name, Kafka does not answer, no record, or
+     more bad records than --max-bad"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--config.file", dest="config_file", type=Path, required=True, metavar="FILE", help="configuration (streamspc check-config FILE)")
     add("--stream", metavar="NAME", help="stream of the configuration (default: the only one)")
-    add("--input", required=True, metavar="FILE", help="records: .csv, .jsonl, .ndjson, also .gz; - is standard input")
+    topic_range.add_arguments(parser)
     add("--format", choices=["csv", "jsonl"], help="format of the input (default: by its name; standard input is jsonl)")
     add("--timestamp", metavar="FIELD", help="field that holds the Kafka timestamp: milliseconds or ISO 8601 (default: none is known)")
     add("--any-order", action="store_true", help="the order of the records means nothing: none is late, all windows close at the end")
@@ -56,22 +60,27 @@ def execute(args: argparse.Namespace) -> int:
     from streamspc import check  # noqa: PLC0415 - keeps `--help` fast
     from streamspc.check.drive import begin  # noqa: PLC0415
     from streamspc.check.source import Unreadable  # noqa: PLC0415
-    from streamspc.settings import load_semantics  # noqa: PLC0415
+    from streamspc.settings import load, load_semantics  # noqa: PLC0415
 
-    semantics = load_semantics(args.config_file)
+    topic_range.refuse_contradictions(args)
+    loaded = load(args.config_file) if args.begin is not None else None
+    semantics = loaded.semantics if loaded is not None else load_semantics(args.config_file)
     name = _stream(semantics, args.stream)
-    kind = check.chosen_format(args.input, args.format)
     state = begin(semantics, name)
-    report, steps = check.Report(semantics.stream(name)), check.Steps()
+    spec = semantics.stream(name)
+    report, steps = check.Report(spec, of_topic=loaded is not None), check.Steps()
     why: str | None = None
     try:
-        source = check.open_input(args.input)
-        try:
-            batches = check.batches(source, kind, state.streams[name].stream, args.timestamp)
-            _read(args, state, _shown(source, batches), report, steps)
-        finally:
-            source.close()
-        why = _too_bad(args.input, steps, args.max_bad)
+        if loaded is not None:
+            with closing(topic_range.open_range(loaded, spec.topic, args.begin, args.end)) as span:
+                batches = _shown(span, topic_range.batches(span, steps))
+                _take(check.run(state, batches, steps, any_order=args.any_order, ends=span.ends), report, args.points)
+        else:
+            kind = check.chosen_format(args.input, args.format)
+            with closing(check.open_input(args.input)) as source:
+                batches = _shown(source, check.batches(source, kind, state.streams[name].stream, args.timestamp))
+                _take(check.run(state, batches, steps, any_order=args.any_order), report, args.points)
+        why = _too_bad(args.input or f"topic {spec.topic}", steps, args.max_bad)
     except Unreadable as error:
         why = str(error)
     if args.junit is not None:
@@ -79,12 +88,12 @@ def execute(args: argparse.Namespace) -> int:
     return _answer(args, semantics, report, steps, why)
 
 
-def _read(args: argparse.Namespace, state: State, batches: Iterator[Batch], report: Report, steps: Steps) -> None:
-    """Fold the input; write its points."""
-    from streamspc.check import open_points, rows, run  # noqa: PLC0415
+def _take(outputs: Iterator[Outputs], report: Report, points: str | None) -> None:
+    """Report the outputs; write their points."""
+    from streamspc.check import open_points, rows  # noqa: PLC0415
 
-    with open_points(args.points) as write:
-        for out in run(state, batches, steps, any_order=args.any_order):
+    with open_points(points) as write:
+        for out in outputs:
             for seen in report.take(out):
                 if write is not None:
                     write(rows(report.spec, *seen))
@@ -98,7 +107,12 @@ def _answer(args: argparse.Namespace, semantics: Semantics, report: Report, step
     code = CheckCode.UNREADABLE if why is not None else CheckCode.SIGNALS if signals else CheckCode.IN_CONTROL
     if args.json:
         facts = summary.facts(report, steps, semantics.hash())
-        said = {"verdict": code.name.lower(), "exit_code": int(code), "unreadable": why, "input": args.input}
+        said = {
+            "verdict": code.name.lower(),
+            "exit_code": int(code),
+            "unreadable": why,
+            "input": args.input or f"topic {report.spec.topic}",
+        }
         sys.stdout.buffer.write(summary.encoded(said | facts))
         sys.stdout.flush()
     else:
@@ -146,7 +160,7 @@ def _write(path: str, content: bytes) -> None:
         raise ConfigError(f"--junit {path}: cannot be written: {error.strerror}") from None
 
 
-def _shown(source: Input, batches: Iterator[Batch]) -> Iterator[Batch]:
+def _shown(source: Input | Span, batches: Iterator[Batch]) -> Iterator[Batch]:
     """The batches, with a progress bar where standard error is a terminal."""
     if not sys.stderr.isatty():
         yield from batches
@@ -155,7 +169,8 @@ def _shown(source: Input, batches: Iterator[Batch]) -> Iterator[Batch]:
     from rich.progress import Progress  # noqa: PLC0415
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("records", total=source.size)
+        task, records = bar.add_task("records", total=source.size), 0
         for batch in batches:
-            bar.update(task, completed=source.position(), description=f"{batch.next:,} records")
+            records += len(batch)
+            bar.update(task, completed=source.position(), description=f"{records:,} records")
             yield batch

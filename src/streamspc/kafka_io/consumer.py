@@ -144,6 +144,14 @@ class PythonConsumer:
             end = asking.end_offsets(list(theirs.values()))
         return {place: (first[their], end[their]) for place, their in theirs.items()}
 
+    def offsets_at(self, places: Iterable[Place], time_ms: int) -> dict[Place, int]:
+        """The first offset whose Kafka timestamp is not before `time_ms`, the stable end where there is none. Raises Transient, Fatal."""
+        bounds = self.bounds(places)
+        wanted = {TopicPartition(*place): max(0, time_ms) for place in bounds}
+        with mapped("find offsets by time"):
+            found = self._asks().offsets_for_times(wanted) if wanted else {}
+        return {place: at.offset if (at := found.get(TopicPartition(*place))) else end for place, (_, end) in bounds.items()}
+
     def at_end(self, place: Place) -> bool:
         """Whether it is fetchable, and the brokers have lately said that nothing follows."""
         their = TopicPartition(*place)

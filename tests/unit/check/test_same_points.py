@@ -18,6 +18,9 @@ from streamspc.demo import flights
 from streamspc.flow import fold, tally
 from streamspc.kafka_io import MemoryKafka
 from streamspc.model import END, NEVER, Batch, Block, Points, Progress, Semantics
+from streamspc.model import Span as Offsets
+from streamspc.roles import span
+from streamspc.roles.span import Span
 from streamspc.settings import load_semantics
 
 FLIGHTS = Path(__file__).parents[3] / "config" / "flights.yaml"
@@ -34,6 +37,18 @@ def read(path: Path, spec: Semantics, steps: check.Steps | None = None, *, any_o
         return list(drive.run(state, batches, steps or check.Steps(), any_order=any_order))
     finally:
         opened.close()
+
+
+def read_topic(kafka: MemoryKafka, spec: Semantics, steps: check.Steps | None = None, waited: set[int] | None = None):
+    """All outputs of the first stream's topic; `waited` collects the partitions that had to wait."""
+    steps, waited = steps or check.Steps(), set() if waited is None else waited
+    opened = Span.open(kafka, spec.streams[0].topic, "earliest", "latest")
+
+    def ahead():
+        waited.update(steps.ahead)
+        return steps.ahead
+
+    return list(drive.run(begin(spec, spec.streams[0].name), opened.batches(ahead), steps, ends=opened.ends))
 
 
 def by_series(all_points: list[Points]):
@@ -73,6 +88,8 @@ def test_a_winter_of_flights_has_the_points_of_the_daemon(tmp_path, monkeypatch)
     points = by_series([points for out in outputs for points in out.points])
     assert len(points) == 90 * 20
     assert points == by_series(daemon.points)
+    of_topic = [p for out in read_topic(kafka, spec) for p in out.points]
+    assert by_series(of_topic) == points
     told = [
         {without_place(signal) for signal in signals if signal.kind != "end"}
         for signals in ([s for out in outputs for s in out.signals], daemon.signals)
@@ -95,6 +112,27 @@ def disordered(tmp_path: Path, seed: int = 3) -> tuple[Path, Semantics, list[byt
     return path, semantics(), values
 
 
+@pytest.mark.parametrize("most", [2, 10**6])
+def test_a_sparse_partition_waits_for_a_dense_one(monkeypatch, most):
+    """It is held back so that few windows are open; the points are those of the daemon, and the first bad record is the same."""
+    monkeypatch.setattr(span, "BATCH", 50)
+    quick(monkeypatch)
+    spec, kafka = semantics(max_open_windows=most), MemoryKafka()
+    values = sorted((v for v in source(5, 3000).values if v and v.startswith(b'{"at"')), key=lambda v: msgspec.json.decode(v)["at"])
+    prepare(kafka, spec, 3)
+    records = [(0 if row % 10 else 1, None, value, BEGIN_MS + 10**9) for row, value in enumerate(values)]
+    produce(kafka, "source", [*records, (1, None, b"{", 1), (0, None, b"[", 1), (0, None, b"[", 1)])
+    run(Roles(kafka, spec).all()[:2])
+    steps, waited = check.Steps(), set[int]()
+
+    points = by_series([points for out in read_topic(kafka, spec, steps, waited) for points in out.points])
+
+    assert points == by_series(outcome(kafka, spec).points)
+    assert (1 in waited, bool(waited)) == (most == 2, most == 2)
+    first = sum(row % 10 > 0 for row in range(len(values))) + len(values) // 1000  # behind the records and markers of partition 0
+    assert steps.examples["undecodable"][0] == Offsets(0, first, first)
+
+
 @pytest.mark.parametrize("piece", [1, 300, 1 << 20])
 def test_a_file_is_one_source_partition_however_it_is_cut(tmp_path, monkeypatch, piece):
     """Late records are those of a partition with these records, and the pieces of reading leave no trace."""
@@ -102,15 +140,16 @@ def test_a_file_is_one_source_partition_however_it_is_cut(tmp_path, monkeypatch,
     path, spec, values = disordered(tmp_path)
     state, steps = begin(spec, "s"), check.Steps()
     stream = state.streams["s"].stream
-    every = Batch("x", 0, np.arange(len(values)), np.full(len(values), -1), [None] * len(values), values, None, len(values))
+    n = len(values)
+    every = Batch("x", 0, np.arange(1, n + 1), np.full(n, -1), [None] * n, values, None, n + 1)
     table, told = tally(stream, every, NEVER)
-    end = Progress(0, len(values), len(values), END)
+    end = Progress(0, n + 1, n + 1, END)
     expected = [fold(state, Block("s", semantics_hash(stream), 1, *block)) for block in (((told,), table), ((end,), empty(stream.plan)))]
 
     assert said(read(path, spec, steps)) == said(expected)
     assert steps.refused == told.refused
     assert {"late", "undecodable", "no_event_time"} <= set(steps.refused)
-    assert steps.records == len(values)
+    assert steps.records == n
 
 
 def test_in_any_order_a_file_is_as_if_sorted(tmp_path):

@@ -12,7 +12,7 @@ from streamspc.check import Steps, Unreadable, batches
 from streamspc.check.drive import begin
 from streamspc.check.source import Input
 from streamspc.flow import ready, tally
-from streamspc.model import NEVER, EventTime, MetricKind, MetricSpec, Semantics, StreamSpec
+from streamspc.model import NEVER, EventTime, MetricKind, MetricSpec, Semantics, Span, StreamSpec
 
 METRICS = (
     MetricSpec(name="price", kind=MetricKind.MEAN, field="price"),
@@ -118,7 +118,7 @@ def test_a_row_of_another_width_is_no_record():
     for batch in batches(opened(f"{HEAD}1,2,,,,\n1,2\n1,2,,,,,\n1,3,,,,\n".encode()), "csv", stream):
         steps.note(stream, batch, tally(stream, batch, NEVER)[1].refused)
 
-    assert (steps.records, steps.refused, steps.examples["undecodable"][0]) == (4, {"undecodable": 2}, 2)
+    assert (steps.records, steps.refused, steps.examples["undecodable"][0]) == (4, {"undecodable": 2}, Span(0, 2, 2))
 
 
 def test_bytes_that_are_not_utf8_spoil_their_row_alone():

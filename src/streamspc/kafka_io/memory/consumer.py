@@ -153,6 +153,15 @@ class MemoryConsumer:
                 found[place] = (partition.start, max(partition.start, partition.stable_end()))
             return found
 
+    def offsets_at(self, places: Iterable[Place], time_ms: int) -> dict[Place, int]:
+        """The first offset whose Kafka timestamp is not before `time_ms`, the stable end where there is none. Raises Fatal."""
+        with self._log.changed:
+            found = {}
+            for place, (first, end) in self.bounds(places).items():
+                rows = self._log.partitions[place].entries
+                found[place] = next((at for at in range(first, end) if rows[at].visible and rows[at].timestamp >= time_ms), end)
+            return found
+
     def at_end(self, place: Place) -> bool:
         """Whether it is fetchable, and nothing followed when last asked."""
         at = self._positions.get(place)
