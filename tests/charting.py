@@ -11,14 +11,15 @@ import numpy as np
 
 from ruling import Pattern, patterns
 from streamspc.chart import Bank, Window, advance
-from streamspc.model import ChartKind, MetricKind, MetricSpec, Points, Rule, Sources, Statistics, StreamSpec
+from streamspc.model import ChartKind, ChartSpec, MetricKind, MetricSpec, Points, Rule, Sources, Statistics, StreamSpec
 
 ROWLESS = Sources(np.zeros(0, np.int64), np.zeros(0, np.int32), *(np.zeros(0, np.int64) for _ in range(3)))
+TEXTBOOK = ChartSpec(shewhart_limit=3.0, cusum_h=5.0, ewma_limit=2.85934)
 
 
 def metric(name="m", kind=MetricKind.MEAN, **settings: Any) -> MetricSpec:
-    """A metric; all three charts may signal unless told otherwise."""
-    return MetricSpec(name=name, kind=kind, **{"signal_by": tuple(ChartKind), **settings})
+    """A metric; all three charts may signal, at textbook limits, unless told otherwise."""
+    return MetricSpec(name=name, kind=kind, **{"signal_by": tuple(ChartKind), "charts": TEXTBOOK, **settings})
 
 
 def stream(*metrics: MetricSpec, **settings: Any) -> StreamSpec:
@@ -51,7 +52,7 @@ def known(spec: StreamSpec, names: list[str], centre: float = 0.0, between: floa
     at = bank.baseline
     at.centre[:], at.between[:], at.unit[:], at.version[:] = centre, between, unit, 1
     everywhere = np.ones(bank.baseline.version.shape, bool)
-    bank.cusum, bank.ewma = bank.cusum.restarted(everywhere), bank.ewma.restarted(everywhere)
+    bank.cusum, bank.ewma = bank.cusum.restarted(everywhere, bank.plan.cusum_headstart), bank.ewma.restarted(everywhere)
     bank.graduate()
     return bank
 
@@ -71,7 +72,12 @@ class Plain:
     ewma: float = 0.0
     t: int = 0
     crossed: int = 0
-    past: list[float] = field(default_factory=list)  # z since the last gap, or signal of the Shewhart chart
+    past: list[float] = field(default_factory=list)  # z since the last gap or signal
+    limits: tuple[float, float, float] | None = None  # None: those that the metric's charts say
+
+    def __post_init__(self) -> None:
+        charts = self.metric.charts
+        self.shewhart, self.h, self.width = self.limits or (charts.shewhart_limit or 0.0, charts.cusum_h or 0.0, charts.ewma_limit or 0.0)
 
     def point(self, value: float, n: int, unit: float, extra: float) -> dict[str, Any]:
         """The point of one window, with the names of `Points`; numbers that do not exist are missing."""
@@ -105,8 +111,8 @@ class Plain:
         before, self.ewma, self.t = self.ewma, (1 - charts.ewma_lambda) * self.ewma + charts.ewma_lambda * z, self.t + 1
         self.crossed = self.crossed + 1 if before * self.ewma > 0 else 1
         lam = charts.ewma_lambda
-        limit = charts.ewma_limit * math.sqrt(lam / (2 - lam) * (1 - (1 - lam) ** (2 * self.t)))
-        width = charts.shewhart_limit * sigma
+        limit = self.width * math.sqrt(lam / (2 - lam) * (1 - (1 - lam) ** (2 * self.t)))
+        width = self.shewhart * sigma
         rate = self.metric.kind in (MetricKind.PROPORTION, MetricKind.NULL_RATE)
         least = 0.0 if rate or self.metric.kind in (MetricKind.COUNT, MetricKind.SD) else -math.inf
         numbers = {"centre": centre, "sigma": sigma, "z": z, "ewma_limit": limit} | self.shown()
@@ -116,25 +122,25 @@ class Plain:
     def spoken(self, z: float, distance: float, sigma: float, limit: float) -> dict[str, Any]:
         """Signals, then restarts."""
         charts, told = self.metric.charts, []
-        if abs(z) > charts.shewhart_limit:
-            told.append((0, 1 if z > 0 else -1, distance, 0))
+        before, confirmed = self.past[-1] if self.past else 0.0, charts.confirm == 2
+        if abs(z) > self.shewhart and (not confirmed or before * z / abs(z) > self.shewhart):
+            told.append((0, 1 if z > 0 else -1, distance, int(confirmed)))
         self.past.append(z)
-        held = {rule: patterns(rule, self.past, charts.shewhart_limit) for rule in self.metric.rules}
+        held = {rule: patterns(rule, self.past, self.shewhart) for rule in self.metric.rules}
         held = {rule: [p for p in found if self.speaks(p, sigma)] for rule, found in held.items()}
         ruled = [(rule, pattern) for rule in Rule for pattern in held.get(rule, [])]
-        over = [side for side in (1, -1) if self.c[side] > charts.cusum_h]
+        over = [side for side in (1, -1) if self.c[side] > self.h]
         told += [(1, side, (charts.cusum_k + self.c[side] / self.run[side]) * sigma, self.age[side] - 1) for side in over]
         if abs(self.ewma) > limit:
             told.append((2, 1 if self.ewma > 0 else -1, abs(self.ewma) * sigma, self.crossed - 1))
         told = [(bit, side, shift, lag) for bit, side, shift, lag in told if self.may(bit, side, shift, sigma)]
         if any(bit == 0 for bit, *_ in told) or ruled:
-            self.past = []
             shewhart = sum(bit == 0 for bit, *_ in told)
             told[shewhart:shewhart] = [(0, p.side, 0.0, p.lag) for _, p in ruled]
-        if over:
-            self.c, self.run, self.age = {1: 0.0, -1: 0.0}, {1: 0, -1: 0}, {1: 0, -1: 0}
-        if any(bit == 2 for bit, *_ in told):
-            self.ewma, self.t, self.crossed = 0.0, 0, 0
+        if over or told:
+            self.begin()
+        if told:
+            self.past, self.ewma, self.t, self.crossed = [], 0.0, 0, 0
         return {
             "broken": sum(1 << bit for bit in {bit for bit, *_ in told}),
             "rules": sum(1 << list(Rule).index(rule) for rule, _ in ruled),
@@ -179,8 +185,12 @@ class Plain:
             if self.metric.kind in (MetricKind.PROPORTION, MetricKind.NULL_RATE):
                 centre = math.fsum(row[0] * row[1] for row in rows) / sum(row[1] for row in rows)
             self.baseline = (centre, between, unit)
-        self.c, self.run, self.age = {1: 0.0, -1: 0.0}, {1: 0, -1: 0}, {1: 0, -1: 0}
+        self.begin()
         self.crossed = 0
+
+    def begin(self) -> None:
+        """The CUSUM from its head start."""
+        self.c, self.run, self.age = dict.fromkeys((1, -1), self.metric.charts.cusum_headstart), {1: 0, -1: 0}, {1: 0, -1: 0}
 
     def inside(self, kept: list[int]) -> list[int]:
         """Those of the kept windows that the screen lets through."""

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from charting import TEXTBOOK
 from driving import produce
 from streamspc.bucket.merge import merge, scatter
 from streamspc.bucket.tally import empty
@@ -44,10 +45,10 @@ BEGIN_MS = 1_700_000_000_000
 SHOPS = ("north", "south", "east", "")
 
 METRICS = (
-    MetricSpec(name="volume", kind=MetricKind.COUNT),
-    MetricSpec(name="price", kind=MetricKind.MEAN, field="price", signal_by=tuple(ChartKind)),
-    MetricSpec(name="p90", kind=MetricKind.QUANTILE, field="price", q=0.9),
-    MetricSpec(name="failed", kind=MetricKind.PROPORTION, where="failed", direction="up"),
+    MetricSpec(name="volume", kind=MetricKind.COUNT, charts=TEXTBOOK),
+    MetricSpec(name="price", kind=MetricKind.MEAN, field="price", signal_by=tuple(ChartKind), charts=TEXTBOOK),
+    MetricSpec(name="p90", kind=MetricKind.QUANTILE, field="price", q=0.9, charts=TEXTBOOK),
+    MetricSpec(name="failed", kind=MetricKind.PROPORTION, where="failed", direction="up", charts=TEXTBOOK),
 )
 
 

@@ -27,7 +27,7 @@ from streamspc.bucket.windows import Closed, OpenWindows, whole_records
 from streamspc.chart import Bank, Window, advance
 from streamspc.decide import Episodes, History, decide
 from streamspc.errors import Reason
-from streamspc.model import END, NEVER, SHARDS, WHOLE, Judged, Points, Progress, Rejection, Routed, Signal, shard
+from streamspc.model import END, NEVER, SHARDS, WHOLE, Counted, Judged, Points, Progress, Rejection, Routed, Signal, shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,11 +83,17 @@ def tally(stream: Stream, batch: Batch, watermark: int) -> tuple[TallyTable, Pro
 
 
 class Outputs(NamedTuple):
-    """What a block made: points by window, signals, and the verdict records in their order."""
+    """What a block made: points by window, signals, verdict records in their order, and what the other chart partitions have to know."""
 
     points: list[Points]
     signals: list[Signal]
     verdicts: list[Rejection | Judged]
+    counted: list[Counted]
+
+    @classmethod
+    def none(cls) -> Outputs:
+        """Nothing yet."""
+        return cls([], [], [], [])
 
     def add(self, more: Outputs) -> None:
         """Put what was made later behind it."""
@@ -109,13 +115,14 @@ class StreamState:
     has_whole: bool  # does the whole stream's segment live in this chart partition
     segments_of_shard: list[int] = field(default_factory=lambda: [0] * SHARDS)
     counts: Counter[str] = field(default_factory=Counter)
+    counted: dict[int, int] = field(default_factory=dict)  # segments as Phase I ended, by chart partition
 
     @classmethod
-    def begin(cls, spec: StreamSpec, config: str, has_whole: bool) -> StreamState:  # noqa: FBT001 - a fact, not an option
-        """The state before the first block."""
+    def begin(cls, spec: StreamSpec, config: str, *, has_whole: bool, partitions: int = 1) -> StreamState:
+        """The state before the first block, in one of so many chart partitions."""
         stream = ready(spec)
         windows = OpenWindows(stream.calendar, spec.max_empty_windows, empty(stream.plan))
-        return cls(stream, config, Frontier(), windows, Bank.empty(spec), Episodes.empty(spec), History(), has_whole)
+        return cls(stream, config, Frontier(), windows, Bank.empty(spec, partitions), Episodes.empty(spec), History(), has_whole)
 
 
 @dataclass(slots=True)
@@ -131,7 +138,8 @@ class State:
         """The state before the first block."""
         config, partitions = semantics.hash(), semantics.chart_partitions
         here = {spec.name: shard(spec.name, WHOLE) % partitions == chart_partition for spec in semantics.streams}
-        return cls(semantics, chart_partition, {spec.name: StreamState.begin(spec, config, here[spec.name]) for spec in semantics.streams})
+        states = {it.name: StreamState.begin(it, config, has_whole=here[it.name], partitions=partitions) for it in semantics.streams}
+        return cls(semantics, chart_partition, states)
 
     def ended(self) -> bool:
         """Has every stream been promised the end of time, and got there?"""
@@ -140,7 +148,7 @@ class State:
 
 def fold(state: State, block: Block) -> Outputs:
     """Merge the block's tallies into the open windows; close, chart and judge the windows that the frontier has passed."""
-    whole = Outputs([], [], [])
+    whole = Outputs.none()
     for out in steps(state, block):
         whole.add(out)
     return whole
@@ -158,16 +166,24 @@ def steps(state: State, block: Block) -> Iterator[Outputs]:
     frontier = of.frontier.advance(block.progress, block.source_partitions)
     said = None
     for closed in of.windows.close(limit(frontier, of.stream.spec.lateness_us)):
-        out = Outputs([], [], [])
+        out = Outputs.none()
         _judge(of, closed, state.chart_partition, out)
         said = closed.end
         yield out
-    out = Outputs([], [], [])
+    out = Outputs.none()
     _mark_silence(of, said, out)
     if frontier == END != before:
         out.signals.append(_signal(of, "end", state.chart_partition, (END, END)))
         out.verdicts.append(Judged(stream=block.stream, config=of.config, start=NEVER, until=END, frontier=END))
     yield out
+
+
+def divide(state: State, counted: Counted) -> None:
+    """Take what a chart partition has counted; when all have, their sum divides the false alarms of the stream, from the next window on."""
+    of = state.streams[counted.stream]
+    of.counted[counted.chart_partition] = counted.segments
+    if len(of.counted) == state.semantics.chart_partitions:
+        of.bank.divide(sum(of.counted.values()))
 
 
 def _mark_silence(of: StreamState, said: int | None, out: Outputs) -> None:
@@ -192,6 +208,10 @@ def _judge(of: StreamState, closed: Closed, chart_partition: int, out: Outputs) 
     points = advance(spec, of.bank, window, values, records)
     of.history.add(closed.start, table.sources)
     decided = decide(spec, of.episodes, points, of.history)
+    of.bank.restart(decided.over)
+    if not closed.gap and of.bank.count() and of.bank.partitions > 1:
+        segments = of.bank.named()
+        out.counted.append(Counted(stream=spec.name, config=of.config, chart_partition=chart_partition, segments=segments))
     if points.segments:
         out.points.append(points)
     out.signals.extend(msgspec.structs.replace(signal, chart_partition=chart_partition) for signal in decided.signals)

@@ -75,7 +75,7 @@ def foresee(records: list[Record], stream: dict[str, Any]) -> Foreseen:
     points: dict[Key, list[Point]] = {}
     for metric in stream["metrics"]:
         for segment, begin in first.items():
-            series = Series(metric, stream["baseline"]["windows"], stream["baseline"]["screen"])
+            series = Series(metric, stream)
             line = points[metric["name"], segment] = []
             for index in range(begin, len(starts)):
                 found = Statistic(math.nan, 0) if starts[index] in gaps else statistic(metric, rows[index].get(segment, []))

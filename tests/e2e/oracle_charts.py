@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 CHARTS = ("shewhart", "cusum", "ewma")
 SHARES = ("proportion", "null_rate")
-LIMIT, K, H, WEIGHT, WIDTH = 3.0, 0.5, 5.0, 0.2, 2.85934  # the program's defaults
+LIMIT, K, H, WEIGHT, WIDTH = 3.0, 0.5, 5.0, 0.2, 2.85934  # as the configuration has them
 NAN = math.nan
 
 
@@ -110,12 +110,17 @@ class Side:
 
 
 class Series:
-    """All three charts of one series."""
+    """All three charts of one series. They begin again at each signal, and when the episode is over."""
 
-    def __init__(self, metric: dict[str, Any], windows: int, screen: float) -> None:
-        self.metric, self.windows, self.screen = metric, windows, screen
+    def __init__(self, metric: dict[str, Any], stream: dict[str, Any]) -> None:
+        self.metric, self.windows, self.screen = metric, stream["baseline"]["windows"], stream["baseline"]["screen"]
+        self.patience, self.quiet = stream["episodes"]["quiet"], -1  # points without a signal, -1 outside of an episode
         self.learnt: list[Statistic] = []
         self.baseline: Baseline | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """All charts at zero."""
         self.up, self.down = Side(), Side()
         self.ewma, self.points, self.age = 0.0, 0, 0
 
@@ -168,8 +173,12 @@ class Series:
         )
         if now.cusum_up > H or now.cusum_down > H:
             self.up, self.down = Side(), Side()
-        if "ewma" in told:
-            self.ewma, self.points, self.age = 0.0, 0, 0
+        self.quiet = 0 if told else self.quiet + (self.quiet >= 0)
+        over = self.quiet >= self.patience
+        if told or over:
+            self.begin()
+        if over:
+            self.quiet = -1
         if not told:
             return now
         return now._replace(charts=told, side=crossings[told[0]][0], lag=max(crossings[name][2] for name in told))

@@ -33,6 +33,7 @@ STREAM: dict[str, Any] = {
     "clock": "log",
     "baseline": {"windows": 40, "screen": 3.5},
     "episodes": {"quiet": 2, "refractory": 3},
+    "charts": {"shewhart": {"limit": 3}, "cusum": {"h": 5}, "ewma": {"limit": 2.85934}},
     "metrics": [
         {"name": "volume", "kind": "count", "direction": "down", "min_effect": "50 %"},
         {"name": "amount", "kind": "mean", "field": "amount", "signal_by": ["shewhart", "cusum", "ewma"], "min_effect": "0.2 sigma"},

@@ -112,7 +112,7 @@ def expected(spec: Semantics, log: list[Block]) -> dict[str, Any]:
     """What the fold says of whole blocks."""
     outs, charts = [], spec.chart_partitions
     for partition in range(charts):
-        state, whole = State.begin(spec, partition), Outputs([], [], [])
+        state, whole = State.begin(spec, partition), Outputs.none()
         for block in log:
             whole.add(fold(state, part(block, charts, partition)))
         outs.append(whole)
@@ -157,7 +157,7 @@ def test_a_day_without_records_goes_out_in_transactions_of_bounded_size(monkeypa
     assert len(sizes) > 4
     assert beats[0] > 1000
     found = outcome(MemoryKafka(cluster), spec)
-    state, whole = State.begin(spec, 0), Outputs([], [], [])
+    state, whole = State.begin(spec, 0), Outputs.none()
     for block in log:
         whole.add(fold(state, block))
     assert len(whole.points) == 1006  # three and two with records, a thousand empty ones, and the gap

@@ -7,7 +7,7 @@ import pytest
 from strategies import BEGIN_MS, WINDOW_MS, Source, blocks, folded, semantics, source, value
 from streamspc.decide.book import Book
 from streamspc.errors import Reason
-from streamspc.flow import State, fold, ready, route, tally
+from streamspc.flow import Outputs, State, fold, ready, route, tally
 from streamspc.model import END, NEVER, WHOLE, BaselineSpec, Batch, Block, Judged, MetricKind, MetricSpec, Progress, Rejection, StormSpec
 
 SPEC = semantics(disorder_us=0, lateness_us=0)
@@ -154,7 +154,7 @@ def test_the_end_is_said_once():
     assert [signal.kind for signal in last.signals] == ["end"]
     assert (last.verdicts[-1].until, state.ended()) == (END, True)
     again = fold(state, block(STREAM, _nothing(), Progress(0, 2, 2, END)))
-    assert again == ([], [], [])
+    assert again == Outputs.none()
 
 
 def test_what_comes_after_its_window_has_closed_is_counted():

@@ -30,12 +30,15 @@ BLOCK = Block(
 )
 
 
+LIMITS = ("shewhart_limit", "cusum_limit", "ewma_width")
+
+
 def points(metrics: int = 2, segments: int = 3) -> Points:
     grid = np.arange(metrics * segments, dtype=np.float64).reshape(metrics, segments)
     codes = np.arange(metrics * segments).reshape(metrics, segments)
     floats: dict[str, Any] = {
         name: grid / (i + 1) - i
-        for i, name in enumerate(("value", "centre", "sigma", "lcl", "ucl", "z", "cusum_up", "cusum_down", "ewma", "ewma_limit"))
+        for i, name in enumerate(("value", "centre", "sigma", "lcl", "ucl", "z", "cusum_up", "cusum_down", "ewma", "ewma_limit", *LIMITS))
     }
     floats["value"][:, 0] = np.nan
     return Points(
@@ -95,6 +98,14 @@ def test_the_first_format_stays_readable(kind):
 
     assert bits(decode(golden)) == bits(value)
     assert encode(value) == golden
+
+
+def test_points_from_before_the_limits_of_charts_stay_readable():
+    """Bytes without those columns mean what they meant; what they did not say is nan."""
+    found = wire.decode_points((GOLDEN / "points-1-without-limits.bin").read_bytes())
+
+    none = np.full((2, 3), np.nan)
+    assert bits(found) == bits(replace(points(), shewhart_limit=none, cusum_limit=none, ewma_width=none))
 
 
 @every

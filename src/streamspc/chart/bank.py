@@ -14,63 +14,129 @@ from streamspc.chart.baseline import Baseline
 from streamspc.chart.cusum import Cusum
 from streamspc.chart.ewma import Ewma
 from streamspc.chart.learning import Learning
+from streamspc.chart.limits import Limits, known, limits, moved
 from streamspc.chart.plan import Plan, plan
 from streamspc.chart.rules import Runs
+from streamspc.chart.shewhart import Unconfirmed
+from streamspc.model import WHOLE
 from streamspc.model.lanes import Lanes, join, take
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamspc.model import Ints, StreamSpec
+    from streamspc.model import Bools, Ints, StreamSpec
 
     Part = tuple[Sequence[str], Lanes]  # names, and what `save` made of them
 
 LEARNERS = "learning.columns"  # which of the saved segments still learn
+LATER = "later"
 MEMORY = tuple(f"learning.{field}" for field in Learning._fields)
 
 
 class Bank:
     """Baselines and chart statistics, struct of arrays [..., S]; see the module.
 
-    `segments` are sorted; `baseline`, `cusum`, `ewma` and `runs` follow them; `learning` follows `columns`, the segments that still learn.
+    `segments` are sorted; `baseline`, `cusum`, `ewma`, `runs`, `limits` and `later` follow them; `learning` follows `columns`, the segments
+    that still learn. `known` segments divide the false alarms of the stream, None before they are counted; `windows` were charted by then.
     """
 
-    __slots__ = ("baseline", "columns", "cusum", "ewma", "learning", "plan", "runs", "segments")
+    __slots__ = (
+        *("baseline", "columns", "cusum", "ewma", "known", "later", "learning", "limits", "partitions", "plan", "runs", "segments", "spec"),
+        *("unconfirmed", "windows"),
+    )
+    spec: StreamSpec
     plan: Plan
+    partitions: int  # chart partitions that share the stream
     segments: tuple[str, ...]
     baseline: Baseline
     cusum: Cusum
     ewma: Ewma
     runs: Runs
+    unconfirmed: Unconfirmed
+    limits: Limits
+    later: Bools  # [S] came after the known segments were counted
     learning: Learning
     columns: Ints
+    known: int | None
+    windows: int
 
     @classmethod
-    def empty(cls, spec: StreamSpec) -> Bank:
+    def empty(cls, spec: StreamSpec, partitions: int = 1) -> Bank:
         """A bank without segments."""
-        return cls.load(spec, ())
+        return cls.load(spec, (), partitions)
 
     @classmethod
-    def load(cls, spec: StreamSpec, parts: Sequence[Part]) -> Bank:
-        """The bank that `save` took apart, however it was split, bit for bit. Raises ValueError where a segment comes twice."""
+    def load(cls, spec: StreamSpec, parts: Sequence[Part], partitions: int = 1, counted: tuple[int | None, int] = (None, 0)) -> Bank:
+        """The bank that `save` took apart, however it was split, bit for bit. `counted`: its `known` and `windows`.
+
+        Raises ValueError where a segment comes twice.
+        """
         bank = cls()
-        bank.plan = plan(spec)
+        bank.spec, bank.plan, bank.partitions = spec, plan(spec), partitions
+        bank.known, bank.windows = counted
+        if bank.known is None:
+            bank.known = known(spec)
         bank._set(parts)
         return bank
 
     def save(self, columns: Sequence[int]) -> Lanes:
         """Copies of the state of these segments (indices into `segments`), for `load` with their names in the same order."""
         wanted = np.asarray(columns, np.int64)
-        state = _named(baseline=self.baseline, cusum=self.cusum, ewma=self.ewma, runs=self.runs)
+        state = _named(baseline=self.baseline, cusum=self.cusum, ewma=self.ewma, runs=self.runs, unconfirmed=self.unconfirmed)
         saved = dict(zip(state, take(state.values(), wanted), strict=True))
         learners = np.flatnonzero(np.isin(wanted, self.columns))
         learning = self.learning.take(np.searchsorted(self.columns, wanted[learners]))
-        return saved | _named(learning=learning) | {LEARNERS: learners}
+        return saved | _named(learning=learning) | {LEARNERS: learners, LATER: self.later[wanted]}
 
     def grow(self, names: Sequence[str]) -> None:
         """Add segments, whose series begin Phase I. Names that are there already stay as they are; columns move to keep the order."""
         new = sorted(set(names).difference(self.segments))
-        self._set([(self.segments, self.save(range(len(self.segments)))), (new, self._fresh(len(new)))])
+        before, old = self.limits, np.isin(sorted({*new, *self.segments}), self.segments)
+        self._set([(self.segments, self.save(range(len(self.segments)))), (new, self._fresh(len(new)) | {LATER: self._late(new)})])
+        changed = np.zeros(self.baseline.version.shape, bool)
+        changed[:, old] = moved(before, Limits(*(now[:, old] for now in self.limits)))
+        self._renew(changed)
+
+    def count(self) -> bool:
+        """One more window was charted. Does the stream's Phase I end with it, so that its segments are counted now?"""
+        if self.known is not None:
+            return False
+        self.windows += 1
+        if self.windows < self.spec.baseline.windows:
+            return False
+        self.divide(self.named() * self.partitions)  # of the others nothing is known yet; hashes spread segments evenly
+        return True
+
+    def named(self) -> int:
+        """Segments beside the whole stream's."""
+        return len(self.segments) - (WHOLE in self.segments)
+
+    def divide(self, known: int) -> None:
+        """So many segments, beside the whole stream's, divide the false alarms. Limits that change are a new version of the baseline."""
+        first, self.known = self.known is None, known
+        before, self.limits = self.limits, limits(self.spec, known, self.later, self.partitions)
+        if not first:  # nothing was judged before
+            self._renew(moved(before, self.limits))
+
+    def _renew(self, changed: Bools) -> None:
+        if (due := changed & (self.baseline.version > 0)).any():
+            self.baseline = self.baseline._replace(version=self.baseline.version + due.astype(np.int32))
+
+    def _late(self, names: Sequence[str]) -> Bools:
+        """Do these segments come after the known ones were counted, or beyond those that were declared?"""
+        if self.known is None or not self.spec.segment_by:
+            return np.zeros(len(names), bool)
+        declared = self.spec.budget.expected_segments
+        room = 0 if declared is None else max(0, declared - self.named())
+        others = np.array([name != WHOLE for name in names], bool)
+        return others & (np.cumsum(others) > room)
+
+    def restart(self, series: Bools) -> None:
+        """Begin the charts of these series [M, S] again: an episode has ended, and the next run counts from here."""
+        if series.any():
+            self.cusum, self.ewma = self.cusum.restarted(series, self.plan.cusum_headstart), self.ewma.restarted(series)
+            self.runs = self.runs.restarted(series[self.plan.ruled])
+            self.unconfirmed = self.unconfirmed.restarted(series[self.plan.confirmed])
 
     def graduate(self) -> None:
         """Forget the Phase I windows of segments whose metrics all have a baseline."""
@@ -83,7 +149,12 @@ class Bank:
         shape = len(self.plan.metrics), segments
         learning = Learning.fresh(self.plan.baseline.windows, *shape)
         charts = _named(cusum=Cusum.fresh(*shape), ewma=Ewma.fresh(*shape), runs=Runs.fresh(len(self.plan.ruled), segments))
-        return _named(baseline=Baseline.fresh(*shape), learning=learning) | charts | {LEARNERS: np.arange(segments)}
+        charts |= _named(unconfirmed=Unconfirmed.fresh(len(self.plan.confirmed), segments))
+        return (
+            _named(baseline=Baseline.fresh(*shape), learning=learning)
+            | charts
+            | {LEARNERS: np.arange(segments), LATER: np.zeros(segments, bool)}
+        )
 
     def _set(self, parts: Sequence[Part]) -> None:
         parts = [((), self._fresh(0)), *parts]
@@ -94,9 +165,12 @@ class Bank:
         self.cusum = Cusum(*(state[f"cusum.{field}"] for field in Cusum._fields))
         self.ewma = Ewma(*(state[f"ewma.{field}"] for field in Ewma._fields))
         self.runs = Runs(*(state[f"runs.{field}"] for field in Runs._fields))
+        self.unconfirmed = Unconfirmed(state["unconfirmed.side"])
+        self.later = state[LATER]
+        self.limits = limits(self.spec, self.known or 0, self.later, self.partitions)
         column = {name: index for index, name in enumerate(segments)}
         self.columns = np.array([column[name] for name in learners], np.int64)
 
 
-def _named(**groups: Baseline | Cusum | Ewma | Learning | Runs) -> Lanes:
+def _named(**groups: Baseline | Cusum | Ewma | Learning | Runs | Unconfirmed) -> Lanes:
     return {f"{group}.{field}": array for group, arrays in groups.items() for field, array in arrays._asdict().items()}

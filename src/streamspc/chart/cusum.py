@@ -1,7 +1,8 @@
 """Two-sided tabular CUSUM.
 
 Definition: C+ = max(0, C+ + z - k), C- = max(0, C- - z - k), from 0; out of control when one of them > h, strictly. Then both start
-again from 0 (the other one is 0 by then, as both sides have the same k and h). The published value is the one before the restart.
+again from 0. The published value is the one before the restart. With a head start both sides begin, and begin again, there and
+not at 0 (fast initial response, Lucas & Crosier 1982); only a limit that was designed with it keeps its ARL0.
 
 A crossing restarts the chart whether or not it may speak: the estimate of the shift, k + C / N over the N points since C left 0,
 describes one run, and a long run of a shift too small to matter would hide a large one that follows.
@@ -10,7 +11,8 @@ The shift is taken to have begun at the first point of the run (Page's estimate 
 Prefer it for sustained shifts of half a sigma to two sigma; k is half the shift that matters. Over a window without a value
 it holds. ARL0 with known parameters: 465.4 at k = 0.5, h = 5 (167.7 at h = 4); a shift of one sigma takes 10.4 points.
 
-Sources: Page, E. S. (1954), Continuous inspection schemes, Biometrika 41; Hawkins & Olwell (1998), Cumulative sum charts and charting
+Sources: Page, E. S. (1954), Continuous inspection schemes, Biometrika 41; Lucas & Crosier (1982), Fast initial response for CUSUM
+quality-control schemes, Technometrics 24(3); Hawkins & Olwell (1998), Cumulative sum charts and charting
 for quality improvement (estimate of the shift).
 """
 
@@ -59,9 +61,9 @@ class Cusum(NamedTuple):
         outside: Bools = upper | lower
         return outside
 
-    def restarted(self, where: Bools) -> Cusum:
-        """The chart from 0 at these series [M, S]."""
-        return Cusum(np.where(where, 0.0, self.value), np.where(where, 0, self.run), np.where(where, 0, self.age))
+    def restarted(self, where: Bools, headstart: Floats) -> Cusum:
+        """The chart from its head start [M, 1] at these series [M, S]."""
+        return Cusum(np.where(where, headstart, self.value), np.where(where, 0, self.run), np.where(where, 0, self.age))
 
 
 def crossing(at: Cusum, k: Floats, h: Floats, sigma: Floats) -> Crossing:

@@ -4,13 +4,13 @@ Definition: E = (1 - lambda) E + lambda z, from 0; out of control when |E| > L s
 strictly, t points after the start. Exact limits are narrow at first, so a shift present from the start is told early; with the L of
 fixed limits the ARL0 is then a little less (6 % at lambda 0.05, under 2 % at 0.2).
 
-After a signal it starts again from 0, t included. A crossing that may not speak leaves it be: unlike a CUSUM it forgets by itself, and
-E sigma, the shift it sees, could never grow to `min_effect` if the narrow first limits cut it off each time.
+After a signal of any chart it starts again from 0, t included. A crossing that may not speak leaves it be: unlike a CUSUM it forgets by
+itself, and E sigma, the shift it sees, could never grow to `min_effect` if the narrow first limits cut it off each time.
 The shift is taken to have begun where E last crossed the centre.
 
 Prefer it for small sustained shifts and for values that are not normal (lambda 0.05 to 0.1); a large shift after a spell on the
 other side finds it slow, so keep a Shewhart chart beside it. Over a window without a value it holds.
-Default lambda 0.2, L 2.85934: ARL0 370.4 with fixed limits.
+L follows from the false alarms that are allowed, for exact limits (`limits`); 2.85934 at lambda 0.2 has ARL0 370.4 with fixed ones.
 
 Sources: Roberts, S. W. (1959), Control chart tests based on geometric moving averages, Technometrics 1(3); Lucas & Saccucci (1990),
 Exponentially weighted moving average control schemes, Technometrics 32(1); Nishina (1992), A comparison of control charts from the

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamspc.chart.rules import Asked, mask
+from streamspc.chart.rules import mask
 from streamspc.model import ChartKind, MetricKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from streamspc.chart.rules import Bits
     from streamspc.model import BaselineSpec, Bools, Floats, Ints, MetricSpec, StreamSpec
 
 RATIOS = frozenset({MetricKind.PROPORTION, MetricKind.NULL_RATE})
@@ -22,16 +23,14 @@ NEVER_NEGATIVE = RATIOS | {MetricKind.COUNT, MetricKind.SD}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What the charts need of M metrics. Chart settings are [M, 1], what is asked of single crossings is [M]."""
+    """What the charts need of M metrics, but for their limits. Chart settings are [M, 1], what is asked of single crossings is [M]."""
 
     metrics: tuple[str, ...]
     kinds: tuple[MetricKind, ...]
     baseline: BaselineSpec
-    shewhart_limit: Floats
     cusum_k: Floats
-    cusum_h: Floats
+    cusum_headstart: Floats
     ewma_lambda: Floats
-    ewma_limit: Floats
     least: Floats  # no value of the metric is below it
     most: Floats  # nor above it
     up: Bools  # may a rise signal
@@ -40,8 +39,9 @@ class Plan:
     absolute: Floats  # a shift must reach absolute + relative |centre| + sigmas sigma
     relative: Floats
     sigmas: Floats
+    confirmed: Ints  # [C] metrics whose Shewhart signals take two points
     ruled: Ints  # [R] metrics that ask for run rules
-    asked: Asked  # which ones, and the limit of rule 1
+    asked: Bits  # [R] which ones
 
 
 def plan(spec: StreamSpec) -> Plan:
@@ -53,11 +53,9 @@ def plan(spec: StreamSpec) -> Plan:
         metrics=tuple(metric.name for metric in metrics),
         kinds=tuple(metric.kind for metric in metrics),
         baseline=spec.baseline,
-        shewhart_limit=_column([chart.shewhart_limit for chart in charts]),
         cusum_k=_column([chart.cusum_k for chart in charts]),
-        cusum_h=_column([chart.cusum_h for chart in charts]),
+        cusum_headstart=_column([chart.cusum_headstart for chart in charts]),
         ewma_lambda=_column([chart.ewma_lambda for chart in charts]),
-        ewma_limit=_column([chart.ewma_limit for chart in charts]),
         least=_column([0.0 if metric.kind in NEVER_NEGATIVE else -math.inf for metric in metrics]),
         most=_column([1.0 if metric.kind in RATIOS else math.inf for metric in metrics]),
         up=np.array([metric.direction != "down" for metric in metrics], bool),
@@ -66,8 +64,9 @@ def plan(spec: StreamSpec) -> Plan:
         absolute=_effects(metrics, "absolute"),
         relative=_effects(metrics, "relative"),
         sigmas=_effects(metrics, "sigma"),
+        confirmed=np.array([index for index, chart in enumerate(charts) if chart.confirm > 1], np.int64),
         ruled=np.array(ruled, np.int64),
-        asked=Asked(np.array([mask(metrics[i].rules) for i in ruled], np.uint16), _column([charts[i].shewhart_limit for i in ruled])),
+        asked=np.array([mask(metrics[i].rules) for i in ruled], np.uint16),
     )
 
 

@@ -39,6 +39,8 @@ class Rows(NamedTuple):
     distance: Floats
     sigma: Floats
     centre: Floats
+    stretch: Floats  # of the zones: z, limit and runs are in so many sigma
+    limit: Floats
 
 
 class Told(NamedTuple):
@@ -54,8 +56,8 @@ def tell(plan: Plan, rows: Rows) -> Told:
     """Apply signal_by, direction and min_effect to the rules that are broken."""
     series = np.nonzero(rows.bits)
     metric = plan.ruled[series[0]]
-    z, distance, sigma, centre = at((rows.z, rows.distance, rows.sigma, rows.centre), series)
-    runs, bits, limit = Runs(*at(rows.runs, series)), rows.bits[series], plan.asked.limit[series[0], 0]
+    z, distance, sigma, centre, stretch, limit = at((rows.z, rows.distance, rows.sigma, rows.centre, rows.stretch, rows.limit), series)
+    runs, bits = Runs(*at(rows.runs, series)), rows.bits[series]
     may, enough = plan.by[SHEWHART][metric], least(plan, metric, centre, sigma)
     spoken, told_side, told_lag = np.zeros(len(metric), np.uint16), np.zeros(len(metric), np.int8), np.zeros(len(metric), np.int32)
     for rule in named(int(np.bitwise_or.reduce(bits, initial=np.uint16(0)))):
@@ -64,7 +66,11 @@ def tell(plan: Plan, rows: Rows) -> Told:
         if rule in SIDELESS:
             signals, side = may & above, np.where(z < 0.0, np.int8(-1), np.int8(1))
         else:
-            shift = np.abs(runs.total / np.maximum(np.abs(runs.side), 1)) * sigma if rule in RUN else np.maximum(distance * side, 0.0)
+            shift = (
+                np.abs(runs.total / np.maximum(np.abs(runs.side), 1)) * (stretch * sigma)
+                if rule in RUN
+                else np.maximum(distance * side, 0.0)
+            )
             signals = may & asked(plan, metric, side) & (shift >= enough)
         signals &= (bits >> NUMBER[rule] & 1).astype(bool)
         spoken |= signals * np.uint16(1 << NUMBER[rule])

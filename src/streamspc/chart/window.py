@@ -12,12 +12,15 @@ from streamspc.chart.crossing import Spoken, at, speak
 from streamspc.chart.cusum import Cusum
 from streamspc.chart.ewma import Ewma
 from streamspc.chart.rule_crossing import Rows
+from streamspc.chart.rules import Asked
 from streamspc.model import ChartKind, Points
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streamspc.chart.bank import Bank
+    from streamspc.chart.crossing import Sides
+    from streamspc.chart.learning import Series
     from streamspc.chart.plan import Plan
     from streamspc.chart.rules import Bits
     from streamspc.model import Bools, Floats, Ints, Sources, Statistics, StreamSpec
@@ -60,7 +63,6 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
     from its first `baseline.windows` points, which have no limits. Raises ValueError where the shapes do not fit the bank.
     """
     value, now, spoken, told = _evaluate(bank, window, statistics, records)
-    lcl, ucl = shewhart.limits(bank.plan, bank.baseline.centre, now.sigma)
     points = Points(
         stream=spec.name,
         config=window.config,
@@ -71,15 +73,6 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
         records=records,
         value=value,
         n=statistics.n,
-        centre=bank.baseline.centre,
-        sigma=now.sigma,
-        lcl=lcl,
-        ucl=ucl,
-        z=now.z,
-        cusum_up=now.cusum.value[0],
-        cusum_down=now.cusum.value[1],
-        ewma=now.ewma.value,
-        ewma_limit=now.ewma_limit,
         phase=np.where(now.there, (bank.baseline.version > 0).view(np.uint8), NO_POINT),
         broken=spoken.broken,
         side=spoken.side,
@@ -89,10 +82,20 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
         counts=window.counts,
         gap=window.gap,
         rules=told,
+        **_shown(bank, now),
     )
     _move(bank, now, spoken)
     _learn(bank, replace(statistics, value=value))
     return points
+
+
+def _shown(bank: Bank, now: _Charts) -> dict[str, Floats]:
+    """Statistics and limits of all charts, as points show them."""
+    limits, centre = bank.limits, bank.baseline.centre
+    lcl, ucl = shewhart.limits(bank.plan, limits.shewhart, centre, now.sigma)
+    charts = {"cusum_up": now.cusum.value[0], "cusum_down": now.cusum.value[1], "ewma": now.ewma.value, "ewma_limit": now.ewma_limit}
+    widths = {"shewhart_limit": limits.shewhart, "cusum_limit": limits.cusum, "ewma_width": limits.ewma}
+    return {"centre": centre, "sigma": now.sigma, "lcl": lcl, "ucl": ucl, "z": now.z} | charts | widths
 
 
 def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints) -> tuple[Floats, _Charts, Spoken, Bits | None]:
@@ -109,10 +112,10 @@ def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints)
         z = distance / sigma
     np.clip(z, -MOST_SIGMA, MOST_SIGMA, out=z)
     ewma = bank.ewma.step(z, there, plan.ewma_lambda)
-    limit = ewma.limit(plan.ewma_lambda, plan.ewma_limit)
+    limit = ewma.limit(plan.ewma_lambda, bank.limits.ewma)
     rows = _rows(bank, there, (z, distance, sigma)) if len(plan.ruled) else None
     now = _Charts(there, distance, sigma, z, bank.cusum.step(z, there, plan.cusum_k), ewma, limit, rows)
-    spoken = _speak(plan, baseline.centre, now)
+    spoken = _speak(bank, now)
     return value, now, spoken, None if rows is None else _speak_rules(plan, rows, spoken)
 
 
@@ -120,8 +123,11 @@ def _rows(bank: Bank, there: Bools, numbers: tuple[Floats, Floats, Floats]) -> R
     """The run rules. They look at z alone, so that the law of a rule about order does not change with n."""
     ruled = bank.plan.ruled
     z, distance, sigma = (array[ruled] for array in numbers)
-    runs, bits = rules.step(bank.runs, z, z, there[ruled], bank.plan.asked)
-    return Rows(runs, bits, z, distance, sigma, bank.baseline.centre[ruled])
+    stretch = bank.limits.stretch[ruled]
+    limit = bank.limits.shewhart[ruled] / stretch
+    z = z / stretch
+    runs, bits = rules.step(bank.runs, z, z, there[ruled], Asked(bank.plan.asked, limit))
+    return Rows(runs, bits, z, distance, sigma, bank.baseline.centre[ruled], stretch, limit)
 
 
 def _speak_rules(plan: Plan, rows: Rows, spoken: Spoken) -> Bits | None:
@@ -139,18 +145,20 @@ def _speak_rules(plan: Plan, rows: Rows, spoken: Spoken) -> Bits | None:
     return bits
 
 
-def _speak(plan: Plan, centre: Floats, now: _Charts) -> Spoken:
+def _speak(bank: Bank, now: _Charts) -> Spoken:
     """What the charts say, [M, S]. Only series with a crossing cost more than three comparisons."""
-    crossed = shewhart.beyond(now.z, plan.shewhart_limit) | now.cusum.beyond(plan.cusum_h) | now.ewma.beyond(now.ewma_limit)
+    plan, limits = bank.plan, bank.limits
+    crossed = shewhart.beyond(now.z, limits.shewhart) | now.cusum.beyond(limits.cusum) | now.ewma.beyond(now.ewma_limit)
     series = np.nonzero(crossed & now.there)
     shape = crossed.shape
     spoken = Spoken(np.zeros(shape, np.uint8), np.zeros(shape, np.int8), np.zeros(shape, np.int32))
     metric = series[0]
     if len(metric):
-        middle, sigma, z, distance, limit = at((centre, now.sigma, now.z, now.distance, now.ewma_limit), series)
+        middle, sigma, z, distance, limit = at((bank.baseline.centre, now.sigma, now.z, now.distance, now.ewma_limit), series)
+        width, h = at((limits.shewhart, limits.cusum), series)
         crossings = (
-            shewhart.crossing(z, distance, plan.shewhart_limit[metric, 0]),
-            cusum.crossing(Cusum(*at(now.cusum, series)), plan.cusum_k[metric, 0], plan.cusum_h[metric, 0], sigma),
+            shewhart.crossing(z, distance, width, _first(bank, series)),
+            cusum.crossing(Cusum(*at(now.cusum, series)), plan.cusum_k[metric, 0], h, sigma),
             ewma.crossing(Ewma(*at(now.ewma, series)), limit, sigma),
         )
         told = speak(plan, metric, crossings, middle, sigma)
@@ -158,14 +166,28 @@ def _speak(plan: Plan, centre: Floats, now: _Charts) -> Spoken:
     return spoken
 
 
+def _first(bank: Bank, series: Series) -> Sides | None:
+    """On which side the point before was, at q series of metrics that want a second point; ALONE at the others."""
+    confirmed = bank.plan.confirmed
+    if not len(confirmed):
+        return None
+    row = np.full(len(bank.plan.metrics), -1)
+    row[confirmed] = np.arange(len(confirmed))
+    at = row[series[0]]
+    return np.where(at < 0, shewhart.ALONE, bank.unconfirmed.side[at, series[1]])
+
+
 def _move(bank: Bank, now: _Charts, spoken: Spoken) -> None:
-    """The charts that the next window begins with."""
-    over = now.cusum.beyond(bank.plan.cusum_h)
-    bank.cusum = now.cusum.restarted(over) if over.any() else now.cusum
-    told = (spoken.broken & EWMA_BIT) != 0
+    """The charts that the next window begins with. At a signal of any of them, all charts of the series begin again."""
+    told = spoken.broken != 0
+    over = now.cusum.beyond(bank.limits.cusum) | told
+    bank.cusum = now.cusum.restarted(over, bank.plan.cusum_headstart) if over.any() else now.cusum
     bank.ewma = now.ewma.restarted(told) if told.any() else now.ewma
+    if len(confirmed := bank.plan.confirmed):
+        side = shewhart.sides(now.z[confirmed], bank.limits.shewhart[confirmed])
+        bank.unconfirmed = shewhart.Unconfirmed(side).restarted(told[confirmed])
     if now.rows is not None:
-        over = (spoken.broken[bank.plan.ruled] & SHEWHART_BIT) != 0
+        over = told[bank.plan.ruled]
         bank.runs = now.rows.runs.restarted(over) if over.any() else now.rows.runs
 
 
@@ -179,5 +201,5 @@ def _learn(bank: Bank, statistics: Statistics) -> None:
         bank.baseline = bank.learning.freeze(bank.plan, bank.baseline, bank.columns, due)
         ready = np.zeros(bank.baseline.version.shape, bool)
         ready[due[0], bank.columns[due[1]]] = True
-        bank.cusum, bank.ewma = bank.cusum.restarted(ready), bank.ewma.restarted(ready)
+        bank.cusum, bank.ewma = bank.cusum.restarted(ready, bank.plan.cusum_headstart), bank.ewma.restarted(ready)
         bank.graduate()

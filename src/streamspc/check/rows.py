@@ -24,7 +24,7 @@ PHASES = [phase.value for phase in Phase]
 RULES = [rule.value for rule in Rule]
 NO_POINT = 255
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBERS = ("value", "centre", "sigma", "lcl", "ucl", "z", "cusum_up", "cusum_down", "ewma", "ewma_limit")
+_NUMBERS = ("value", "centre", "sigma", "lcl", "ucl", "z", "cusum_up", "cusum_down", "cusum_limit", "ewma", "ewma_limit")
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -47,7 +47,7 @@ class Row(msgspec.Struct, kw_only=True):
     z: float | None
     cusum_up: float | None  # in sigma
     cusum_down: float | None
-    cusum_limit: float
+    cusum_limit: float | None
     ewma: float | None
     ewma_limit: float | None
     severity: float  # see `severity`
@@ -67,6 +67,8 @@ def rows(spec: StreamSpec, points: Points, severity: Floats, marks: Mapping[tupl
     columns: dict[str, list[Any]] = {
         name: [x if x - x == 0.0 else None for x in getattr(points, name)[where].tolist()] for name in _NUMBERS
     }
+    learning = points.version[where] == 0  # its limits are still to be found
+    columns["cusum_limit"] = [None if yet else limit for yet, limit in zip(learning.tolist(), columns["cusum_limit"], strict=True)]
     columns["n"] = points.n[where].tolist()
     columns["severity"] = severity[where].tolist()
     columns["phase"] = [PHASES[phase] for phase in points.phase[where].tolist()]
@@ -74,7 +76,6 @@ def rows(spec: StreamSpec, points: Points, severity: Floats, marks: Mapping[tupl
     columns["side"] = [("", "up", "down")[side] for side in points.side[where].tolist()]
     columns["baseline_version"] = points.version[where].tolist()
     columns["records"] = points.records[where[1]].tolist()
-    columns["cusum_limit"] = [spec.metrics[metric].charts.cusum_h for metric in where[0].tolist()]
     series = [(points.metrics[m], points.segments[s]) for m, s in zip(*(part.tolist() for part in where), strict=True)]
     told = [marks.get(name, NONE) for name in series]
     columns |= {"episode": [m.id for m in told], "in_episode": [m.later for m in told], "rejected": [m.rejected for m in told]}

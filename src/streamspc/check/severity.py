@@ -46,9 +46,6 @@ class Scale:
     up: Bools
     down: Bools
     counts: dict[ChartKind, Bools]  # does this chart count
-    shewhart: Floats
-    cusum: Floats
-    ewma: Floats
 
     @classmethod
     def of(cls, spec: StreamSpec) -> Scale:
@@ -62,19 +59,16 @@ class Scale:
                 kind: _column([none or kind in metric.signal_by for metric, none in zip(metrics, silent, strict=True)])
                 for kind in ChartKind
             },
-            shewhart=_column([metric.charts.shewhart_limit for metric in metrics]),
-            cusum=_column([metric.charts.cusum_h for metric in metrics]),
-            ewma=_column([metric.charts.ewma_limit for metric in metrics]),
         )
 
     def severity(self, points: Points) -> Floats:
         """Severity of each point, [M, S]; 0 where there is none, or none of Phase II."""
         with np.errstate(invalid="ignore", divide="ignore"):
             surprise = {
-                ChartKind.SHEWHART: self._normal(points.z, self.shewhart),
-                ChartKind.EWMA: self._normal(points.ewma / points.ewma_limit * self.ewma, self.ewma),
+                ChartKind.SHEWHART: self._normal(points.z, points.shewhart_limit),
+                ChartKind.EWMA: self._normal(points.ewma / points.ewma_limit * points.ewma_width, points.ewma_width),
                 ChartKind.CUSUM: np.maximum(np.where(self.up, points.cusum_up, 0.0), np.where(self.down, points.cusum_down, 0.0))
-                / self.cusum,
+                / points.cusum_limit,
             }
         worst = np.zeros(points.value.shape)
         for kind, there in self.counts.items():

@@ -62,7 +62,9 @@ def charts() -> dict[str, Callable[..., Any]]:
     """Every function of the engine by the name of its chart."""
     from streamspc import design  # noqa: PLC0415  # --help of other commands needs no engine
 
-    return {chart_name(name): getattr(design, name) for name in design.__all__}
+    return {
+        chart_name(name): getattr(design, name) for name in design.__all__ if name != "bank_limits"
+    }  # a set of charts: see `streamspc design`
 
 
 def chart_name(function: str) -> str:

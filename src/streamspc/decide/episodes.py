@@ -167,7 +167,7 @@ def _mark_onsets(state: State, opening: Bools, points: Points, history: History)
 
 def _of_points(points: Points, events: Series) -> dict[str, list[Any]]:
     """What signals say of their points, a list a field."""
-    names = ("value", "centre", "sigma", "lcl", "ucl", "z")
+    names = ("value", "centre", "sigma", "lcl", "ucl", "z", "shewhart_limit", "cusum_limit", "ewma_width")
     said: dict[str, list[Any]] = {name: [number(x) for x in getattr(points, name)[events].tolist()] for name in names}
     said["charts"] = [SPOKEN[broken] for broken in points.broken[events].tolist()]
     said["rules"] = [()] * len(events[0]) if points.rules is None else [_rules(bits) for bits in points.rules[events].tolist()]

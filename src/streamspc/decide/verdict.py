@@ -18,7 +18,7 @@ from streamspc.model import WHOLE, Rejection
 if TYPE_CHECKING:
     from streamspc.decide.episodes import Episodes
     from streamspc.decide.history import History
-    from streamspc.model import Points, Signal, StreamSpec
+    from streamspc.model import Bools, Points, Signal, StreamSpec
 
 
 class Decisions(NamedTuple):
@@ -27,14 +27,17 @@ class Decisions(NamedTuple):
     signals: list[Signal]  # by metric and segment
     rejections: list[Rejection]  # by segment, at most one each
     unjudged: int
+    over: Bools  # [M, S] series whose episode ends with this window
 
 
 def decide(spec: StreamSpec, episodes: Episodes, points: Points, history: History) -> Decisions:
     """Episodes move on (in place), then the window is judged. A signal is `rejected` where it is itself a reason to reject."""
+    was = episodes.state.open.copy()
     signals = advance(spec, episodes, points, history)
+    over = was & ~episodes.state.open
     guilty = {(points.metrics[m], points.segments[s]) for m, s in np.argwhere(rejecting(spec, points)).tolist()}
     told = [msgspec.structs.replace(signal, rejected=(signal.metric, signal.segment) in guilty) for signal in signals]
-    return Decisions(told, judge(spec, points, episodes), unjudged(spec, points))
+    return Decisions(told, judge(spec, points, episodes), unjudged(spec, points), over)
 
 
 def judge(spec: StreamSpec, points: Points, episodes: Episodes) -> list[Rejection]:

@@ -25,6 +25,7 @@ from streamspc.design.estimated_ewma import expected_rate_ewma_limit, guaranteed
 from streamspc.design.ewma import ewma_arl, ewma_limit
 from streamspc.design.hotelling import t2_arl
 from streamspc.design.individuals import imr_arl
+from streamspc.design.joint import bank_limits
 from streamspc.design.mewma import mewma_arl, mewma_limit
 from streamspc.design.r_chart import r_chart_arl
 from streamspc.design.s_chart import s_chart_arl
@@ -40,6 +41,7 @@ __all__ = [
     "ar1_ewma_limit",
     "ar1_shewhart_arl",
     "ar1_shewhart_limit",
+    "bank_limits",
     "bernoulli_cusum_arl",
     "bernoulli_cusum_limit",
     "binomial_cusum_arl",

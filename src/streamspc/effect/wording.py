@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from streamspc.model import WHOLE, ChartSpec, MetricKind, Rule
+from streamspc.model import WHOLE, MetricKind, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,14 +69,14 @@ def headline(notice: Notice, spec: StreamSpec | None) -> str:
 def rule(signal: Signal, spec: StreamSpec | None) -> str:
     """The charts that signal, in words, with their limits."""
     metric = _metric(signal, spec)
-    limits = metric.charts if metric else ChartSpec()
-    beyond = f"one point beyond {_short(limits.shewhart_limit)} sigma"
+    points = "one point" if metric is None or metric.charts.confirm == 1 else "two points in a row"
+    beyond = f"{points} beyond {_sigmas(signal.shewhart_limit)}"
     broken = dict.fromkeys(beyond if name in LIMIT else RULES.get(name, name) for name in signal.rules)
-    outside = not broken or (signal.z is not None and abs(signal.z) > limits.shewhart_limit)
+    outside = not broken or (signal.z is not None and signal.shewhart_limit is not None and abs(signal.z) > signal.shewhart_limit)
     words = {
         "shewhart": " and ".join(dict.fromkeys([beyond] * outside) | broken),
-        "cusum": f"a lasting shift (CUSUM beyond {_short(limits.cusum_h)} sigma)",
-        "ewma": f"a drift (EWMA beyond {_short(limits.ewma_limit)} of its sigma)",
+        "cusum": f"a lasting shift (CUSUM beyond {_sigmas(signal.cusum_limit)})",
+        "ewma": f"a drift (EWMA beyond {_sigmas(signal.ewma_width)})",
     }
     return " and ".join(words.get(chart, chart) for chart in signal.charts) or "no chart named"
 
@@ -191,5 +191,5 @@ def _amount(signal: Signal, spec: StreamSpec | None) -> Callable[[float | None],
     return share if metric and metric.kind in SHARES else number
 
 
-def _short(limit: float) -> str:
-    return f"{limit:.3g}"
+def _sigmas(limit: float | None) -> str:
+    return "its limit" if limit is None else f"{limit:.3g} sigma"

@@ -28,6 +28,7 @@ from streamspc.model.semantics import (
     SHARDS,
     WHOLE,
     BaselineSpec,
+    Budget,
     ChartKind,
     ChartSpec,
     Effect,
@@ -57,6 +58,7 @@ from streamspc.model.tallies import (
 )
 from streamspc.model.verdicts import (
     Configured,
+    Counted,
     Judged,
     Rejection,
     Signal,
@@ -79,6 +81,7 @@ __all__ = [
     "Batch",
     "Block",
     "Bools",
+    "Budget",
     "ChartKind",
     "ChartSpec",
     "Codes",
@@ -86,6 +89,7 @@ __all__ = [
     "Columns",
     "Configured",
     "Count",
+    "Counted",
     "Effect",
     "EpisodeSpec",
     "EventTime",

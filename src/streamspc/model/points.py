@@ -42,10 +42,13 @@ class Points:
     lcl: Floats
     ucl: Floats
     z: Floats
-    cusum_up: Floats  # in sigma; limit is the metric's h
-    cusum_down: Floats  # >= 0; signals at > h like the upper one
+    cusum_up: Floats  # in sigma
+    cusum_down: Floats  # >= 0; signals beyond the limit like the upper one
     ewma: Floats  # in sigma, around 0
     ewma_limit: Floats  # in sigma: L sigma_t, exact for t points since the start
+    shewhart_limit: Floats  # of z
+    cusum_limit: Floats
+    ewma_width: Floats  # L
     phase: npt.NDArray[np.uint8]  # index in Phase; 255 where there is no point
     broken: npt.NDArray[np.uint8]  # bit i: ChartKind i signals at this point (direction and min_effect applied)
     side: npt.NDArray[np.int8]  # +1 above, -1 below, 0 none

@@ -67,13 +67,26 @@ class Effect(_Spec, frozen=True, kw_only=True):
 
 
 class ChartSpec(_Spec, frozen=True, kw_only=True):
-    """Limits of the three charts of a series. Source of the defaults: ARL0 370.4 and 465.4 (see SPC references in `chart`)."""
+    """Parameters of the three charts of a series, in sigma. A limit that is None follows from the stream's `Budget`."""
 
-    shewhart_limit: float = 3.0
+    shewhart_limit: float | None = None
+    confirm: Literal[1, 2] = 1  # points in a row beyond the limit, on one side, that make a Shewhart signal
     cusum_k: float = 0.5
-    cusum_h: float = 5.0
+    cusum_h: float | None = None
+    cusum_headstart: float = 0.0  # where both sides begin, and begin again
     ewma_lambda: float = 0.2
-    ewma_limit: float = 2.85934
+    ewma_limit: float | None = None
+
+
+class Budget(_Spec, frozen=True, kw_only=True):
+    """False alarms that are allowed: in control, one episode in `arl0` windows at risk, of the whole stream or of each series.
+
+    `expected_segments` (beside the whole stream's) divides the stream's budget; None: those that have charts when Phase I ends count.
+    """
+
+    arl0: float = 43_200.0
+    per: Literal["stream", "series"] = "stream"
+    expected_segments: int | None = None
 
 
 class MetricSpec(_Spec, frozen=True, kw_only=True):
@@ -142,6 +155,7 @@ class StreamSpec(_Spec, frozen=True, kw_only=True):
     max_future_us: int = 60_000_000
     segment_by: tuple[str, ...] = ()
     metrics: tuple[MetricSpec, ...]
+    budget: Budget = Budget()
     baseline: BaselineSpec = BaselineSpec()
     episodes: EpisodeSpec = EpisodeSpec()
     judge_by: tuple[JudgeRule, ...] = ()

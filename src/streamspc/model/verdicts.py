@@ -40,6 +40,9 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     lcl: float | None = None
     ucl: float | None = None
     z: float | None = None
+    shewhart_limit: float | None = None  # limits of the charts, in sigma of their statistic
+    cusum_limit: float | None = None
+    ewma_width: float | None = None
     opened: int = 0
     windows: int = 0
     onset: int = 0
@@ -89,6 +92,19 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
     semantics: Semantics
     hash: str
     since: int = NEVER
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True, tag="counted"):
+    """How many segments, the whole stream's apart, a chart partition charts as the stream's Phase I ends there.
+
+    Each chart partition tells all of them, in their tallies logs: together the counts divide the stream's false alarms.
+    """
+
+    version: int = 1
+    stream: str
+    config: str
+    chart_partition: int
+    segments: int
 
 
 VerdictRecord = Rejection | Judged | Configured

@@ -59,7 +59,7 @@ class ChartRole:
         self.topics = names(self.semantics.app)
         self.name = "chart"
         self.config = self.semantics.hash()
-        self.panel = Panel(self.semantics)
+        self.panel = Panel()
         self.pulse = Pulse(longest_step(self.local))
         self.lag = Lag("chart", "")  # its log holds the tallies of all streams
 
@@ -93,7 +93,7 @@ class ChartRole:
         moved = {Place(batch.topic, batch.partition) for batch in batches} | {p for p, owned in self.owned.items() if owned.waiting}
         for batch in batches:
             self.owned[Place(batch.topic, batch.partition)].take(batch)
-        outbox, now = Outbox(self.topics), self.clock()
+        outbox, now = Outbox(self.topics, self.semantics.chart_partitions), self.clock()
         shown = [(place.partition, self._fold(place, outbox, now, len(moved))) for place in sorted(moved)]
         snapshots = self._snapshots(outbox, now)
         offsets = {place: committed(self.owned[place].answered) for place in {*snapshots, *moved}}
@@ -110,7 +110,7 @@ class ChartRole:
 
     def _fold(self, place: Place, outbox: Outbox, now: float, sharers: int) -> Outputs:
         """Steps of one partition, up to its share of a turn; where a snapshot is due, no further than the end of a block begun before."""
-        owned, total = self.owned[place], Outputs([], [], [])
+        owned, total = self.owned[place], Outputs.none()
         full, series = outbox.bytes + TURN_BYTES // sharers, 0
         for out, aloud in owned.advance(self.config, self.pulse.beat, one=owned.within and self._due(owned, now)):
             if aloud:

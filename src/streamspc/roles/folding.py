@@ -16,14 +16,16 @@ import msgspec
 
 from streamspc import wire
 from streamspc.errors import Fatal
-from streamspc.flow import steps
+from streamspc.flow import divide, steps
 from streamspc.kafka_io.port import Committed
+from streamspc.model import Counted
+from streamspc.roles.outbox import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from streamspc.flow import Outputs, State
-    from streamspc.model import Batch
+    from streamspc.model import Batch, Block
 
 
 class Answered(NamedTuple):
@@ -59,6 +61,14 @@ def answered(found: Committed) -> Answered:
     return Answered(found.offset, said.steps)
 
 
+def _steps(state: State, said: Block | Counted) -> Iterator[Outputs]:
+    """The steps of a block; a count has none."""
+    if isinstance(said, Counted):
+        divide(state, said)
+        return iter(())
+    return steps(state, said)
+
+
 @dataclass(slots=True)
 class Owned:
     """One partition of the tallies log while it is owned: the fold's state, and where it stands."""
@@ -70,14 +80,14 @@ class Owned:
     snapshot_offset: int
     done: int = 0
     end: int = 0  # where the log goes on behind what waits
-    waiting: deque[tuple[int, bytes]] = field(default_factory=deque)  # blocks that were read, by offset; the first may be half done
+    waiting: deque[tuple[int, bytes, bytes]] = field(default_factory=deque)  # what was read: offset, key, value; the first may be half done
     paused: bool = False
     _steps: Iterator[Outputs] | None = None
 
     def take(self, batch: Batch) -> None:
         """Blocks that come next."""
         rows = zip(batch.offsets.tolist(), batch.keys, batch.values, strict=True)
-        self.waiting.extend((offset, value or b"") for offset, key, value in rows if key == b"block")
+        self.waiting.extend((offset, key, value or b"") for offset, key, value in rows if key in {b"block", COUNTED})
         self.end = batch.next
         self._behind()
 
@@ -98,12 +108,12 @@ class Owned:
         """
         while self.waiting:
             beat()
-            offset, value = self.waiting[0]
+            offset, key, value = self.waiting[0]
             if self._steps is None:
-                block = wire.decode_block(value)
-                if block.config != config:
-                    raise Fatal(f"tallies offset {offset}: block of configuration {block.config}, this process has {config}")
-                self.offset, self.done, self._steps = offset, 0, steps(self.state, block)
+                said = msgspec.json.decode(value, type=Counted) if key == COUNTED else wire.decode_block(value)
+                if said.config != config:
+                    raise Fatal(f"tallies offset {offset}: {key.decode()} of configuration {said.config}, this process has {config}")
+                self.offset, self.done, self._steps = offset, 0, _steps(self.state, said)
             for out in self._steps:
                 self.done += 1
                 yield out, (offset, self.done) > self.silent

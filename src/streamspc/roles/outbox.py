@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 
 POINTS_BYTES = 6_000_000  # larger points are split: one record of the points topic may have 8 MiB
 
+COUNTED = b"counted"  # key of what chart partitions tell each other, among the blocks
+
 Row = tuple[bytes | None, bytes | None]
 
 
 class Outbox:
     """Records by place, in the order in which they came."""
 
-    def __init__(self, topics: Names) -> None:
+    def __init__(self, topics: Names, chart_partitions: int) -> None:
         """Empty."""
-        self._topics = topics
+        self._topics, self._partitions = topics, chart_partitions
         self._rows: dict[Place, list[Row]] = defaultdict(list)
         self.bytes = 0
 
@@ -47,6 +49,8 @@ class Outbox:
         self.put(Place(self._topics.points, partition), points)
         self.put(Place(self._topics.signals, 0), ((s.episode.encode() or s.stream.encode(), encode(s)) for s in out.signals))
         self.put(Place(self._topics.verdicts, partition), ((v.stream.encode(), encode(v)) for v in out.verdicts))
+        for other in range(self._partitions if out.counted else 0):
+            self.put(Place(self._topics.tallies, other), ((COUNTED, encode(counted)) for counted in out.counted))
 
     def sends(self) -> list[Send]:
         """All of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from streamspc.flow import Outputs, State
-    from streamspc.model import Semantics
     from streamspc.roles.meters import Meters
 
 CHARTS = tuple(ChartKind)
@@ -26,9 +25,8 @@ Gauges = dict[tuple[str, tuple[str, ...]], float]  # by family and labels; chart
 class Panel:
     """Latest points by chart partition and stream. Written by the role's thread, read by a scrape: values are replaced, never changed."""
 
-    def __init__(self, semantics: Semantics) -> None:
+    def __init__(self) -> None:
         """Nothing to show yet."""
-        self._specs = {spec.name: spec for spec in semantics.streams}
         self._latest: dict[tuple[int, str], Points] = {}
         self._gauges: dict[tuple[int, str], Gauges] = {}
 
@@ -60,7 +58,7 @@ class Panel:
         """Rows of every family, series that have no number left out."""
         rows: dict[str, list[Row]] = {}
         for (_, stream), points in self._latest.items():
-            for family, more in _series(stream, points, self._specs[stream].metrics).items():
+            for family, more in _series(stream, points).items():
                 rows.setdefault(family, []).extend(more)
         totals: dict[tuple[str, tuple[str, ...]], float] = {}
         for gauges in self._gauges.values():
@@ -105,11 +103,8 @@ def _count_signal(signal: Signal, meters: Meters) -> None:
         meters.count("spc_gaps_total", (signal.stream,))
 
 
-def _series(stream: str, points: Points, metrics: tuple[Any, ...]) -> dict[str, list[Row]]:
+def _series(stream: str, points: Points) -> dict[str, list[Row]]:
     names = [[(stream, metric, segment) for segment in points.segments] for metric in points.metrics]
-    limits = {name: [getattr(metric.charts, name) for metric in metrics] for name in ("shewhart_limit", "cusum_h")}
-    ones = np.ones_like(points.value)
-    shewhart, cusum = (np.array(limits[name])[:, None] * ones for name in ("shewhart_limit", "cusum_h"))
     out: dict[str, list[Row]] = {
         "spc_value": list(_rows(names, points.value)),
         "spc_sample_size": list(_rows(names, points.n.astype(float))),
@@ -120,7 +115,8 @@ def _series(stream: str, points: Points, metrics: tuple[Any, ...]) -> dict[str, 
         "spc_control_limit": [*_rows(names, points.lcl, "lcl"), *_rows(names, points.ucl, "ucl")],
     }
     statistics = {"shewhart": points.z, "cusum_up": points.cusum_up, "cusum_down": points.cusum_down, "ewma": points.ewma}
-    bounds = {"shewhart": shewhart, "cusum_up": cusum, "cusum_down": cusum, "ewma": points.ewma_limit}
+    cusum = points.cusum_limit
+    bounds = {"shewhart": points.shewhart_limit, "cusum_up": cusum, "cusum_down": cusum, "ewma": points.ewma_limit}
     judged = points.version > 0
     out["spc_statistic"] = [r for chart, a in statistics.items() for r in _rows(names, np.where(judged, a, np.nan), chart)]
     out["spc_statistic_limit"] = [r for chart, a in bounds.items() for r in _rows(names, np.where(judged, a, np.nan), chart)]

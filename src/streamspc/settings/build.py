@@ -15,9 +15,11 @@ from typing import Any
 from streamspc.bucket.plan import plan
 from streamspc.bucket.where import compile_where
 from streamspc.bucket.window import Calendar
+from streamspc.chart.limits import undesigned
 from streamspc.errors import ConfigError
 from streamspc.model import (
     BaselineSpec,
+    Budget,
     ChartSpec,
     Effect,
     EpisodeSpec,
@@ -37,11 +39,11 @@ from streamspc.settings.difference import difference
 from streamspc.settings.document import Document, items, texts
 from streamspc.settings.document import Path as Where
 from streamspc.settings.file import read, validate
-from streamspc.settings.metrics import ChartLimits, Metric, Shift
+from streamspc.settings.metrics import ChartLimits, Metric, NullRate, Proportion
 from streamspc.settings.part import SECOND, microseconds
 from streamspc.settings.receivers import Receiver, Webhook
 from streamspc.settings.schema import Settings
-from streamspc.settings.streams import Stream
+from streamspc.settings.streams import Stream, windows_for_alarm
 
 __all__ = ["Loaded", "difference", "load", "load_semantics", "local", "semantics"]
 
@@ -94,6 +96,8 @@ def _loaded(document: Document, folder: Path) -> Loaded:
     built = semantics(settings)
     for index, stream in enumerate(built.streams):
         _note(document, ("streams", index, "metrics"), partial(plan, stream))
+        for metric, fault in undesigned(stream):
+            document.note(("streams", index, "metrics", metric), fault)
     if document.problems:
         raise ConfigError(*document.lines())
     return Loaded(settings, built, local(settings))
@@ -139,6 +143,7 @@ def _stream(stream: Stream) -> StreamSpec:
         max_future_us=microseconds(stream.max_future) if stream.max_future else max(microseconds(stream.lateness), window),
         segment_by=stream.segment_by,
         metrics=tuple(_metric(stream, metric) for metric in stream.metrics),
+        budget=_budget(stream),
         baseline=BaselineSpec(windows=stream.baseline.windows, screen=stream.baseline.screen),
         episodes=EpisodeSpec(quiet=stream.episodes.quiet, refractory=stream.episodes.refractory),
         judge_by=tuple(JudgeRule(metric=it.metric, charts=it.charts, segments=it.segments) for it in stream.judge_by),
@@ -159,7 +164,7 @@ def _metric(stream: Stream, metric: Metric) -> MetricSpec:
         kind=MetricKind(metric.kind),
         where=metric.where,
         direction=metric.direction,
-        min_effect=None if metric.min_effect is None else _effect(metric.min_effect),
+        min_effect=_effect(metric),
         charts=_charts(stream.charts, metric.charts),
         rules=metric.rules,
         signal_by=stream.signal_by if metric.signal_by is None else metric.signal_by,
@@ -167,7 +172,15 @@ def _metric(stream: Stream, metric: Metric) -> MetricSpec:
     )
 
 
-def _effect(shift: Shift) -> Effect:
+def _budget(stream: Stream) -> Budget:
+    arl0 = windows_for_alarm(stream.false_alarms, stream.window) if stream.arl0 is None else stream.arl0
+    return Budget(arl0=arl0, per=stream.per, expected_segments=stream.expected_segments)
+
+
+def _effect(metric: Metric) -> Effect | None:
+    shift = metric.min_effect
+    if shift is None:
+        return Effect(amount=0.001) if isinstance(metric, Proportion | NullRate) else None
     match shift.unit:
         case "pp":
             return Effect(amount=shift.amount / 100)
@@ -179,13 +192,19 @@ def _effect(shift: Shift) -> Effect:
 
 
 def _charts(general: ChartLimits, particular: ChartLimits | None) -> ChartSpec:
-    """The metric's limits where it has some, else the stream's."""
+    """The metric's parameters where it has some, else the stream's."""
     shewhart, cusum, ewma = (
         {**getattr(general, kind).model_dump(), **(getattr(particular, kind).model_dump(exclude_unset=True) if particular else {})}
         for kind in ("shewhart", "cusum", "ewma")
     )
     return ChartSpec(
-        shewhart_limit=shewhart["limit"], cusum_k=cusum["k"], cusum_h=cusum["h"], ewma_lambda=ewma["weight"], ewma_limit=ewma["limit"]
+        shewhart_limit=shewhart["limit"],
+        confirm=shewhart["confirm"],
+        cusum_k=cusum["k"],
+        cusum_h=cusum["h"],
+        cusum_headstart=cusum["headstart"],
+        ewma_lambda=ewma["weight"],
+        ewma_limit=ewma["limit"],
     )
 
 

@@ -56,8 +56,10 @@ Charts = Annotated[tuple[ChartKind, ...], Field(json_schema_extra={"uniqueItems"
 class Shewhart(Part):
     """Signals at a single large shift."""
 
-    limit: Number = Field(default=3.0, gt=0)
-    """Control limits, in sigma from the centre."""
+    limit: Number | None = Field(default=None, gt=0)
+    """Control limits, in sigma from the centre. Without it: from `false_alarms`."""
+    confirm: Literal[1, 2] = 1
+    """Points in a row, beyond the limit on one side, that make a signal."""
 
 
 class Cusum(Part):
@@ -65,8 +67,10 @@ class Cusum(Part):
 
     k: Number = Field(default=0.5, ge=0)
     """Half of the shift to find soonest, in sigma."""
-    h: Number = Field(default=5.0, gt=0)
-    """Decision interval, in sigma."""
+    h: Number | None = Field(default=None, gt=0)
+    """Decision interval, in sigma. Without it: from `false_alarms`."""
+    headstart: Number = Field(default=0.0, ge=0)
+    """Where the sums begin, in sigma: above 0, a shift that is there from the start is found sooner."""
 
 
 class Ewma(Part):
@@ -74,19 +78,19 @@ class Ewma(Part):
 
     weight: Number = Field(default=0.2, gt=0, le=1, alias="lambda")
     """Weight of the newest point."""
-    limit: Number = Field(default=2.85934, gt=0)
-    """Control limits, in sigma of the average."""
+    limit: Number | None = Field(default=None, gt=0)
+    """Control limits, in sigma of the average. Without it: from `false_alarms`."""
 
 
 class ChartLimits(Part):
-    """Limits of the charts. The defaults have an average run length of 370 points (Shewhart, EWMA) and 465 (CUSUM) in control."""
+    """Parameters of the charts. Limits that are not written follow from `false_alarms`; one that is has no part in its promise."""
 
     shewhart: Shewhart = Shewhart()
-    """Limits of the Shewhart chart."""
+    """The Shewhart chart."""
     cusum: Cusum = Cusum()
-    """Limits of the CUSUM chart."""
+    """The CUSUM chart."""
     ewma: Ewma = Ewma()
-    """Limits of the EWMA chart."""
+    """The EWMA chart."""
 
 
 class _Metric(Part):
@@ -99,13 +103,15 @@ class _Metric(Part):
     direction: Literal["up", "down", "both"] = "both"
     """The side on which a shift is bad."""
     min_effect: MinEffect | None = None
-    """The smallest shift that matters: a number in the metric's unit, `10 pp` (percentage points), `5 %` (of the centre), `0.5 sigma`."""
+    """The smallest shift that matters: a number in the metric's unit, `10 pp` (percentage points), `5 %` (of the centre), `0.5 sigma`.
+    Without it: 0.1 pp for shares, so that one record in a million never signals, and any shift of other metrics."""
     charts: ChartLimits | None = None
     """Limits that differ from the stream's."""
     signal_by: Charts | None = None
     """Charts that may open an episode, instead of the stream's; `[]` charts without alerts."""
     rules: RunRules = ()
-    """Run rules of the Shewhart chart, such as `[we2, nelson3]`. Each one more finds shifts sooner and gives more false alarms."""
+    """Run rules of the Shewhart chart, such as `[we2, we3]`. Those about zones (we2, we3) keep the promise of `false_alarms`; others need a
+    limit that is written, and give false alarms at a rate of their own."""
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Percentage points are for shares; run rules are part of the Shewhart chart."""

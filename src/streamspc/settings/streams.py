@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, Discriminator, Field, JsonValue, Tag
+from pydantic import AfterValidator, Discriminator, Field, JsonValue, Tag, WithJsonSchema
 
 from streamspc.model import WHOLE, ChartKind
 from streamspc.settings.metrics import ChartLimits, Charts, Metric
-from streamspc.settings.part import Duration, FieldPath, Integer, Name, NotEmpty, Number, Part, Seconds, Text, Topic, fault
+from streamspc.settings.part import Duration, FieldPath, Integer, Name, NotEmpty, Number, Part, Seconds, Text, Topic, fault, microseconds
 
 _FROM_FIELD = "from a field"  # tags that cannot be mistaken for keys
 _FROM_KAFKA = "from Kafka"
+_RATE = r"([0-9]+(?:\.[0-9]+)?) per ([0-9]+(?:us|ms|s|m|h|d|w))"
 _SOME: dict[str, JsonValue] = {"minItems": 1}
 
 
@@ -57,6 +59,24 @@ class Baseline(Part):
     """Points to learn from."""
     screen: Number = Field(default=3.5, gt=0)
     """Points further than this from the median, in robust sigma, teach nothing."""
+
+
+def _rate(text: str) -> str:
+    """`1 per 30d`, kept as it is."""
+    match = re.fullmatch(_RATE, text)
+    if match is None or not 0 < float(match[1]) < float("inf"):
+        raise fault('expected a number of alarms per duration, such as "1 per 30d" or "0.5 per 1w"')
+    microseconds(match[2])
+    return text
+
+
+FalseAlarms = Annotated[str, AfterValidator(_rate), WithJsonSchema({"type": "string", "pattern": f"^{_RATE}$", "examples": ["1 per 30d"]})]
+
+
+def windows_for_alarm(text: str, window: str) -> float:
+    """ARL0 in windows of a rate such as `1 per 30d`."""
+    alarms, _, span = text.partition(" per ")
+    return microseconds(span) / microseconds(window) / float(alarms)
 
 
 class Episodes(Part):
@@ -126,8 +146,16 @@ class Stream(Part):
     """Fields by whose values records are charted apart, beside the whole stream."""
     metrics: Annotated[tuple[Metric, ...], NotEmpty] = Field(json_schema_extra=_SOME)
     """What is computed for each window."""
+    false_alarms: FalseAlarms = "1 per 30d"
+    """False episodes that are allowed while nothing has changed: the limits of the charts follow from it."""
+    arl0: Number | None = Field(default=None, ge=20)
+    """The same as a number of windows for each false episode, instead of `false_alarms`."""
+    per: Literal["stream", "series"] = "stream"
+    """Whose false alarms they are: the whole stream's, which its series share, or each series'."""
+    expected_segments: Integer | None = Field(default=None, ge=1)
+    """Segments that share the false alarms. Without it they are counted when Phase I ends, and a tenth is kept for later ones."""
     charts: ChartLimits = ChartLimits()
-    """Limits of the charts."""
+    """Parameters of the charts, and limits that are not to follow from `false_alarms`."""
     signal_by: Charts = (ChartKind.SHEWHART, ChartKind.CUSUM)
     """Charts that may open an episode."""
     baseline: Baseline = Baseline()
@@ -157,5 +185,9 @@ class Stream(Part):
             yield "idle_after", "needs clock: live; with clock: log no partition is ever idle"
         if self.event_time == "kafka" and self.written("max_future"):
             yield "max_future", "needs an event_time of its own; Kafka's timestamp cannot be ahead of itself"
+        if self.arl0 is not None and self.written("false_alarms"):
+            yield "arl0", "write either false_alarms or arl0"
+        if self.expected_segments is not None and not self.segment_by:
+            yield "expected_segments", "needs segment_by; without it there is only the whole stream"
         if not self.segment_by and any(set(rule.segments) - {WHOLE} for rule in self.judge_by):
             yield "judge_by", 'names segments, but without segment_by there is only the whole stream ("*")'

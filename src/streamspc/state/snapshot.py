@@ -74,7 +74,8 @@ def restore(semantics: Semantics, chart_partition: int, records: Mapping[bytes, 
             tables[name].append(part["table"])
     for name, said in meta["streams"].items():
         of = state.streams[name]
-        of.bank = Bank.load(of.stream.spec, banks[name])
+        of.bank = Bank.load(of.stream.spec, banks[name], semantics.chart_partitions, (said["known"], said["charted"]))
+        of.counted = dict(said["counted"])
         of.episodes = Episodes.load(of.stream.spec, episodes[name])
         of.history = History.load(_under(columns, f"{name}/history/"))
         sources = wire.decode_table(columns[f"{name}/sources"].tobytes())
@@ -98,6 +99,9 @@ def _position(of: StreamState) -> dict[str, Any]:
         "next": of.windows.next,
         "empties": of.windows.empties,
         "counts": dict(of.counts),
+        "counted": list(of.counted.items()),
+        "known": of.bank.known,
+        "charted": of.bank.windows,
     }
 
 

@@ -2,6 +2,7 @@
 
 An array of one value throughout, down to its bits, is a column without dimensions: windows of which most is nan or 0 are small.
 The column `rules` is there only where a run rule is broken: who does not know it reads the rest, and bytes without it mean what they did.
+Bytes without the limits of the charts are older than these columns; their limits are nan.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from streamspc.wire.tables import read_sources
 _TUPLES = ("metrics", "segments")
 _PLAIN = ("stream", "config", "start", "end", "gap", *_TUPLES)
 _APART = ("sources", "counts", "rules")
+_LATER = ("shewhart_limit", "cusum_limit", "ewma_width")
 _ARRAYS = tuple(field.name for field in fields(Points) if field.name not in (*_PLAIN, *_APART))
 
 
@@ -42,6 +44,8 @@ def _points(meta: Meta, columns: dict[str, Array]) -> Points:
     parts: dict[str, Any] = {name: meta[name] for name in _PLAIN}
     parts |= {name: tuple(meta[name]) for name in _TUPLES}
     shape = (len(parts["metrics"]), len(parts["segments"]))
+    if not columns.keys() & set(_LATER):
+        columns = dict.fromkeys(_LATER, np.array(np.nan)) | columns
     for name in (*_ARRAYS, *(name for name in ("rules",) if name in columns)):
         parts[name] = _long(columns[name], shape[1:] if name == "records" else shape)
     return Points(**parts, counts=dict(meta["counts"]), sources=read_sources(columns))

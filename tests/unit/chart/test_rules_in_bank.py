@@ -154,5 +154,5 @@ def test_signals_name_the_rules():
 )
 def test_messages_say_which_rule(rules, z, words):
     """A signal of a rule is not called a point beyond the limits."""
-    signal = Signal(kind="open", stream="s", config="c", metric="m", charts=("shewhart",), rules=rules, z=z)
+    signal = Signal(kind="open", stream="s", config="c", metric="m", charts=("shewhart",), rules=rules, z=z, shewhart_limit=3.0)
     assert wording.rule(signal, None) == words

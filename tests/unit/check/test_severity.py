@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from charting import TEXTBOOK
 from streamspc.chart import Bank, Window, advance
 from streamspc.check.severity import Scale
 from streamspc.model import ChartKind, ChartSpec, MetricKind, MetricSpec, Points, Sources, Statistics, StreamSpec
@@ -18,7 +19,7 @@ OTHER = ChartSpec(shewhart_limit=2.5, cusum_k=0.25, cusum_h=8.0, ewma_lambda=0.1
 
 def spec(**metric: Any) -> StreamSpec:
     """A stream of one metric."""
-    settings: dict[str, Any] = {"name": "m", "kind": MetricKind.MEAN, "field": "x", "signal_by": tuple(ChartKind)}
+    settings: dict[str, Any] = {"name": "m", "kind": MetricKind.MEAN, "field": "x", "signal_by": tuple(ChartKind), "charts": TEXTBOOK}
     return StreamSpec(name="s", topic="t", metrics=(MetricSpec(**settings | metric),))
 
 
@@ -42,7 +43,7 @@ def severity(stream: StreamSpec, **arrays: list[float]) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("charts", [ChartSpec(), OTHER])
+@pytest.mark.parametrize("charts", [TEXTBOOK, OTHER])
 @pytest.mark.parametrize("direction", ["up", "down", "both"])
 def test_at_the_limit_of_any_chart_it_is_one_half(charts, direction):
     """Whatever the chart, the limit and the direction: so severities of all series can be compared."""

@@ -82,7 +82,7 @@ def test_a_signal_says_everything_about_its_point_and_episode():
     assert (opened.stream, opened.config, opened.metric, opened.segment, opened.baseline_version) == ("s", "c", "m", "a", 1)
     assert (opened.onset, opened.onset_sources, opened.sources) == (100, (Span(3, 10, 19),), (Span(3, 20, 29),))
     updated = windows[3][0]
-    assert (updated.kind, updated.charts, updated.episode, updated.windows) == ("update", ("shewhart", "cusum", "ewma"), opened.episode, 2)
+    assert (updated.kind, updated.charts, updated.episode, updated.windows) == ("update", ("shewhart", "ewma"), opened.episode, 2)
     assert (updated.opened, updated.onset, updated.onset_sources, updated.sources) == (200, 100, (Span(3, 10, 19),), (Span(3, 30, 39),))
     assert (windows[5][0].side, windows[5][0].windows) == ("up", 3)
 

@@ -11,12 +11,26 @@ from driving import LOCAL, prepare, read
 from strategies import BEGIN_MS, WINDOW_MS, at, quick, semantics
 from streamspc import wire
 from streamspc.bucket.merge import scatter
+from streamspc.chart.limits import choose
 from streamspc.errors import Fatal, Transient
 from streamspc.flow import ready, tally
 from streamspc.kafka_io.memory import MemoryKafka
 from streamspc.kafka_io.memory.clients import MemoryAdmin
 from streamspc.kafka_io.port import Place, Send
-from streamspc.model import NEVER, Batch, Block, Judged, Semantics, Signal, VerdictRecord
+from streamspc.model import (
+    NEVER,
+    Batch,
+    Block,
+    Budget,
+    ChartKind,
+    Counted,
+    Judged,
+    MetricKind,
+    MetricSpec,
+    Semantics,
+    Signal,
+    VerdictRecord,
+)
 from streamspc.roles.chart import ChartRole
 
 US = WINDOW_MS * 1000
@@ -94,7 +108,7 @@ def test_points_signals_and_verdicts_go_out_with_the_offsets(kafka):
     signals = [msgspec.json.decode(v or b"", type=Signal) for batch in read(kafka, "app.signals") for v in batch.values]
     assert [signal.kind for signal in signals] == ["gap"]
     committed = [kafka.log.committed("app.chart", Place("app.tallies", i)) for i in range(2)]
-    assert [found and found.offset for found in committed] == [8, 8]
+    assert [found and found.offset for found in committed] == [11, 11]  # the counts of both partitions were read, too
 
 
 def test_blocks_of_another_configuration_are_refused(kafka):
@@ -281,3 +295,53 @@ def test_a_standby_without_partitions_does_nothing(kafka):
     assert sorted(len(role.owned) for role in roles) == [0, 1, 1]
     assert finished == [False] * 3
     assert all(role.view.ready for role in roles)
+
+
+def budgeted() -> Semantics:
+    """Two chart partitions whose limits follow from a budget that nobody has divided yet."""
+    metrics = (MetricSpec(name="volume", kind=MetricKind.COUNT, signal_by=(ChartKind.SHEWHART,)),)
+    return semantics(2, disorder_us=0, lateness_us=0, min_records=1, metrics=metrics, judge_by=(), budget=Budget(arl0=500.0))
+
+
+def limits(kafka: MemoryKafka) -> list[tuple[int, int, float]]:
+    """Window, version and limit of the last point of each series that is judged."""
+    found = {}
+    for batch in read(kafka, "app.points"):
+        for points in (wire.decode_points(value or b"") for value in batch.values):
+            for i, segment in enumerate(points.segments):
+                if points.version[0, i]:
+                    limit = float(points.shewhart_limit[0, i])
+                    found[batch.partition, segment] = ((points.start - BEGIN) // US, int(points.version[0, i]), limit)
+    return list(found.values())
+
+
+@pytest.mark.parametrize("crash", [None, 4, 6, 8])
+@pytest.mark.parametrize("snapshots", [1e9, 0.0])
+def test_chart_partitions_count_their_segments_for_each_other(crash, snapshots):
+    """When Phase I ends each tells all of them, in their logs; with the last count the budget is divided anew, also across restarts."""
+    kafka, spec = MemoryKafka(), budgeted()
+    prepare(kafka, spec, 1)
+    role = charts(kafka, spec, snapshots)
+    for window in range(10):
+        observe(kafka, window, spec=spec)
+        turn(role)
+        if window == crash:
+            role.disconnect()
+            role = charts(kafka, spec, snapshots)
+
+    assert [len(owned.state.streams["s"].counted) for owned in role.owned.values()] == [2, 2]
+    assert {sum(owned.state.streams["s"].counted.values()) for owned in role.owned.values()} == {1}
+    assert {limit for *_, limit in limits(kafka)} == {choose(spec.streams[0].metrics[0], 500.0 * 2 / 0.9).shewhart}
+    assert {window for window, *_ in limits(kafka)} == {8}
+    assert {version for _, version, _ in limits(kafka)} <= {1, 2}
+
+
+def test_a_count_of_another_configuration_is_refused():
+    """It would divide a budget that this process does not have."""
+    kafka, spec = MemoryKafka(), budgeted()
+    prepare(kafka, spec, 1)
+    role = charts(kafka, spec)
+    counted = Counted(stream="s", config="another", chart_partition=0, segments=3)
+    kafka.producer("chart").transact([Send(Place("app.tallies", 0), [b"counted"], [msgspec.json.encode(counted)])], {}, None, None, 5.0)
+    with pytest.raises(Fatal, match="counted of configuration another"):
+        turn(role)

@@ -95,7 +95,7 @@ def test_what_happened_is_counted_once(ran):
 def test_a_partition_that_moves_takes_its_series_along(ran):
     """What another process charts is not shown here."""
     _, (_, chart, _) = ran
-    panel, meters = Panel(SPEC), Meters("chart")
+    panel, meters = Panel(), Meters("chart")
     for place, owned in chart.owned.items():
         state = State.begin(SPEC, place.partition)
         for out in folded(state, blocks(ready(SPEC.streams[0]), [source(1, 90)], 1)):
@@ -111,7 +111,7 @@ def test_a_partition_that_moves_takes_its_series_along(ran):
 
 def test_times_are_those_of_the_partition_that_is_behind():
     """A frontier holds for the stream when every chart partition has come so far; numbers of series add up."""
-    spec, panel = semantics(2), Panel(semantics(2))
+    spec, panel = semantics(2), Panel()
     log = blocks(ready(spec.streams[0]), [source(1, 90)], 1)
     for partition, upto in ((0, len(log) - 1), (1, len(log) // 2)):
         state = State.begin(spec, partition)

@@ -30,7 +30,7 @@ def metric(folder: Path, keys: str) -> MetricSpec:
 
 def test_a_metric_asks_for_rules(tmp_path):
     """By name; without, there are none."""
-    assert metric(tmp_path, "rules: [we2, nelson3]").rules == (Rule.WE2, Rule.NELSON3)
+    assert metric(tmp_path, "rules: [we2, nelson3], charts: {shewhart: {limit: 3}}").rules == (Rule.WE2, Rule.NELSON3)
     assert metric(tmp_path, "direction: up").rules == ()
 
 
@@ -39,6 +39,7 @@ def test_a_metric_asks_for_rules(tmp_path):
     [
         ("rules: [we5]", r"rules\[0\]: unknown 'we5'; did you mean 'we4'"),
         ("rules: [we2], signal_by: [cusum]", "rules: signal only with shewhart in signal_by"),
+        ("rules: [nelson3]", r"metrics\[volume\]: .*nelson3"),  # its rate is its own: whoever wants it writes the limit
     ],
 )
 def test_rules_that_nobody_would_hear_of_are_refused(tmp_path, keys, problem):

@@ -1,0 +1,171 @@
+"""Control limits of every series, from the false alarms that the stream is allowed.
+
+The budget. `arl0` windows at risk hold one false episode in expectation, of the stream or (`per: series`) of each series. Expectations
+add over series, whatever their dependence, so a stream's budget is split exactly. M metrics that may signal, N known segments besides
+the whole stream: each series has 1 / (M (N + 1)) of it, and with segments nine tenths of that.
+
+Known are the `expected_segments` that were declared, or those that have charts as the stream's Phase I ends. Later ones share the tenth
+that is left, evenly over chart partitions: room is made for N / 9 of them, so that each has the share of a known one; when they
+are more the room doubles, and their limits widen. Limits that change are a new version of the baseline.
+
+The limits. All charts that may signal run together and begin again together, so `design.bank_limits` finds the limits at which the *set*
+signals once in the series' ARL0. A chart that may not signal has the limit of that ARL0 alone. A limit that somebody wrote stays as it
+is, and its chart has no part in the promise. Limits are rounded to four decimals, far below what they mean, so that no machine's last
+bit decides.
+
+Rejected: three sigma for everybody (with a thousand series three false alarms a window); adding the rates of charts that overlap.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from streamspc.design import bank_limits
+from streamspc.model import ChartKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamspc.model import Bools, ChartSpec, Floats, MetricSpec, StreamSpec
+
+RESERVE = 0.1  # of the budget, for segments that come after the count
+LEAST, MOST = 20.0, 1e11  # ARL0 of a series that limits are made for
+BARE = 1e5  # ARL0 that a Shewhart chart alone may be asked for
+BARE_TEXT = (
+    "its Shewhart chart alone would have to signal falsely once in {:.3g} windows, and nobody knows the tails of a metric so far out:"
+    " add ewma or cusum to signal_by, or charts: {{shewhart: {{confirm: 2}}}}, or per: series"
+)
+TEXTBOOK = 3.0  # limit that the zones of run rules belong to
+
+Sides = Literal["two", "upper", "lower"]
+SIDES: dict[str, Sides] = {"both": "two", "up": "upper", "down": "lower"}
+
+
+class Limits(NamedTuple):
+    """Limits of all series, [M, S] each, in sigma of the chart's statistic."""
+
+    shewhart: Floats
+    cusum: Floats
+    ewma: Floats  # L: times sigma_t
+    stretch: Floats  # of the zones of run rules: 1, or as much as the limit of three sigma was moved
+
+
+def moved(before: Limits, now: Limits) -> Bools:
+    """Where any limit has changed, [M, S]."""
+    changed: Bools = (before.shewhart != now.shewhart) | (before.cusum != now.cusum) | (before.ewma != now.ewma)
+    return changed
+
+
+class Chosen(NamedTuple):
+    """Limits of one series."""
+
+    shewhart: float
+    cusum: float
+    ewma: float
+    stretch: float
+
+
+def limits(spec: StreamSpec, known: int, later: Bools, partitions: int) -> Limits:
+    """Limits of the segments of a bank, of which `later` [S] came after the known ones were counted."""
+    rates = _known_arl0(spec, known), _later_arl0(spec, known, int(np.count_nonzero(later)), partitions)
+    chosen = np.array([[choose(metric, arl0) for metric in spec.metrics] for arl0 in rates])  # [2, M, 4]
+    return Limits(*(np.where(later, late[:, None], early[:, None]) for early, late in zip(*chosen.transpose(0, 2, 1), strict=True)))
+
+
+def divisor(spec: StreamSpec) -> int:
+    """Metrics that share the stream's false alarms: those that may signal by a chart whose limit follows from the budget. At least 1."""
+    return max(1, sum(any(written(metric.charts, kind) is None for kind in metric.signal_by) for metric in spec.metrics))
+
+
+def _known_arl0(spec: StreamSpec, known: int) -> float:
+    budget = spec.budget
+    if budget.per == "series":
+        return _within(budget.arl0)
+    share = 1.0 - RESERVE if spec.segment_by else 1.0
+    return _within(budget.arl0 * divisor(spec) * (known + 1) / share)
+
+
+def _later_arl0(spec: StreamSpec, known: int, later: int, partitions: int) -> float:
+    if spec.budget.per == "series":
+        return _within(spec.budget.arl0)
+    return _within(spec.budget.arl0 / RESERVE * divisor(spec) * partitions * room(known, later, partitions))
+
+
+def room(known: int, later: int, partitions: int) -> int:
+    """So many segments that come later divide the reserve of one chart partition.
+
+    >>> [room(90, later, 1) for later in (0, 10, 11, 21)]
+    [10, 10, 20, 40]
+    """
+    first = max(1, math.ceil(known * RESERVE / (1.0 - RESERVE) / partitions - 1e-9))
+    return first << max(0, math.ceil(math.log2(max(later, 1) / first)))
+
+
+def _within(arl0: float) -> float:
+    return min(max(arl0, LEAST), MOST)
+
+
+def written(charts: ChartSpec, kind: ChartKind) -> float | None:
+    """The limit that somebody wrote for a chart."""
+    limit: float | None = getattr(charts, "cusum_h" if kind is ChartKind.CUSUM else f"{kind}_limit")
+    return limit
+
+
+def undesigned(spec: StreamSpec) -> Iterator[tuple[int, str]]:
+    """Metrics (by index) whose charts cannot keep the budget, and the cure. Segments still to be counted are taken for one."""
+    declared = known(spec)
+    arl0 = _known_arl0(spec, 1 if declared is None else declared)
+    for index, metric in enumerate(spec.metrics):
+        ours = [kind for kind in metric.signal_by if written(metric.charts, kind) is None]
+        if ours == [ChartKind.SHEWHART] and arl0 > BARE and metric.charts.confirm == 1:
+            yield index, BARE_TEXT.format(arl0)
+            continue
+        try:
+            choose(metric, arl0)
+        except ValueError as error:
+            yield index, str(error)
+
+
+@lru_cache(maxsize=4096)
+def choose(metric: MetricSpec, arl0: float) -> Chosen:
+    """Limits of one series of a metric at this ARL0. Raises ValueError where its set of charts has no such design."""
+    charts = metric.charts
+    mine = [kind for kind in metric.signal_by if written(charts, kind) is None]
+    together = _designed(metric, mine, arl0)
+
+    def limit(kind: ChartKind) -> float:
+        return written(charts, kind) or round(together.get(kind) or _designed(metric, [kind], arl0, ruled=False)[kind], 4)
+
+    shewhart = limit(ChartKind.SHEWHART)
+    stretch = shewhart / TEXTBOOK if metric.rules and ChartKind.SHEWHART in mine else 1.0
+    return Chosen(shewhart, limit(ChartKind.CUSUM), limit(ChartKind.EWMA), stretch)
+
+
+def _designed(metric: MetricSpec, kinds: list[ChartKind], arl0: float, *, ruled: bool = True) -> dict[ChartKind, float]:
+    """Limits at which these charts together signal once in `arl0` points."""
+    if not kinds:
+        return {}
+    charts, some = metric.charts, set(kinds)
+    shewhart = ChartKind.SHEWHART in some
+    answer = bank_limits(
+        arl0,
+        shewhart=shewhart,
+        cusum=(charts.cusum_k,) if ChartKind.CUSUM in some else (),
+        ewma=(charts.ewma_lambda,) if ChartKind.EWMA in some else (),
+        sided=SIDES[metric.direction],
+        headstart=charts.cusum_headstart,
+        confirm=charts.confirm if shewhart else 1,
+        rules=tuple(rule.value for rule in metric.rules) if shewhart and ruled else (),
+    )
+    return dict(
+        zip([kind for kind in ChartKind if kind in some], (*filter(None, [answer.shewhart]), *answer.cusum, *answer.ewma), strict=True)
+    )
+
+
+def known(spec: StreamSpec) -> int | None:
+    """Segments, beside the whole stream's, that divide the budget, where nobody has to count them."""
+    return spec.budget.expected_segments if spec.segment_by else 0
