@@ -114,7 +114,8 @@ class Series:
 
     def __init__(self, metric: dict[str, Any], stream: dict[str, Any]) -> None:
         self.metric, self.windows, self.screen = metric, stream["baseline"]["windows"], stream["baseline"]["screen"]
-        self.patience, self.quiet = stream["episodes"]["quiet"], -1  # points without a signal, -1 outside of an episode
+        self.patience, self.enough = stream["episodes"]["quiet"], 0
+        self.quiet = -1  # points without a signal, -1 outside of an episode
         self.learnt: list[Statistic] = []
         self.baseline: Baseline | None = None
         self.begin()
@@ -174,11 +175,13 @@ class Series:
         if now.cusum_up > H or now.cusum_down > H:
             self.up, self.down = Side(), Side()
         self.quiet = 0 if told else self.quiet + (self.quiet >= 0)
-        over = self.quiet >= self.patience
+        if told:
+            self.enough = max(self.enough, self.patience, *(2 * crossings[name][2] for name in told))
+        over = self.quiet >= self.enough
         if told or over:
             self.begin()
         if over:
-            self.quiet = -1
+            self.quiet, self.enough = -1, 0
         if not told:
             return now
         return now._replace(charts=told, side=crossings[told[0]][0], lag=max(crossings[name][2] for name in told))
@@ -212,13 +215,13 @@ def episodes(points: Sequence[Point], first: int, quiet: int, refractory: int) -
     """Open, update and resolve of one series, whose first point is that of window `first`. Only judged points count."""
     told: list[Episode] = []
     now: Episode | None = None
-    silent, rested = 0, -1
+    silent, enough, rested = 0, quiet, -1
     for index, point in enumerate(points, first):
         if not point.judged or math.isnan(point.value):
             continue
         rested += now is None and rested >= 0
         if point.charts:
-            silent = 0
+            silent, enough = 0, max(quiet if now is None else enough, 2 * point.lag)
             if now is None:
                 now = Episode("open", index, index, max(index - point.lag, 0), 1, point.side, 0 <= rested <= refractory)
             else:
@@ -226,7 +229,7 @@ def episodes(points: Sequence[Point], first: int, quiet: int, refractory: int) -
             told.append(now)
         elif now is not None:
             silent += 1
-            if silent >= quiet:
+            if silent >= enough:
                 told.append(now._replace(kind="resolve", at=index))
                 now, rested = None, 0
     return told

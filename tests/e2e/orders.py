@@ -32,7 +32,7 @@ STREAM: dict[str, Any] = {
     "max_empty_windows": 3,
     "clock": "log",
     "baseline": {"windows": 40, "screen": 3.5},
-    "episodes": {"quiet": 2, "refractory": 3},
+    "episodes": {"quiet": 2, "refractory": 12},
     "charts": {"shewhart": {"limit": 3}, "cusum": {"h": 5}, "ewma": {"limit": 2.85934}},
     "metrics": [
         {"name": "volume", "kind": "count", "direction": "down", "min_effect": "50 %"},

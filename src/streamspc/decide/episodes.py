@@ -2,7 +2,11 @@
 
     closed ── signal ──▶ open, `open`          muted when the last one ended at most `refractory` points ago
     open ──── signal ──▶ open, `update`
-    open ──── `quiet` points in a row without a signal ──▶ closed, `resolve`
+    open ──── enough points in a row without a signal ──▶ closed, `resolve`
+
+Enough are `quiet`, and at least twice as many as any signal of the episode took to gather (from its onset): the charts have begun again
+since, and were the shift still there they would by then have told so again. With `quiet` alone a lasting shift of one sigma, which a
+CUSUM tells every ten points, would open and close an episode each time.
 
 Only points of Phase II count. A window without a point changes nothing.
 """
@@ -17,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streamspc.decide.history import spans
+from streamspc.decide.history import WINDOWS, spans
 from streamspc.model import NEVER, ChartKind, Phase, Rule, Signal
 from streamspc.model.lanes import Lanes, join, take
 
@@ -43,6 +47,7 @@ class State(NamedTuple):
     onset: Ints  # start of the window in which the shift is taken to have begun
     windows: Codes  # windows that signalled
     quiet: Codes  # points since the last signal
+    enough: Codes  # so many of them end it
     rested: Codes  # points since it closed, -1 before the first
     side: npt.NDArray[np.int8]  # of the last signal
     muted: Bools
@@ -86,6 +91,7 @@ class Episodes:
             onset=np.full(shape, NEVER, np.int64),
             windows=np.zeros(shape, np.int32),
             quiet=np.zeros(shape, np.int32),
+            enough=np.zeros(shape, np.int32),
             rested=np.full(shape, -1, np.int32),
             side=np.zeros(shape, np.int8),
             muted=np.zeros(shape, bool),
@@ -99,7 +105,7 @@ class Episodes:
 def advance(spec: StreamSpec, episodes: Episodes, points: Points, history: History) -> list[Signal]:
     """Take one window's points; its signals, by metric and segment. `history` has the window already.
 
-    `episodes` has the columns of the points, and is changed in place. An episode resolves after `quiet` points, at least one. Which
+    `episodes` has the columns of the points, and is changed in place. Which
     signals reject is not known here: see `verdict.decide`.
     """
     opening, updating, resolving = _turn(spec, episodes.state, points)
@@ -144,8 +150,11 @@ def _turn(spec: StreamSpec, state: State, points: Points) -> tuple[Bools, Bools,
     quiet = there & ~signals
     opening, updating = signals & ~state.open, signals & state.open
     state.quiet[signals] = 0
+    state.enough[opening] = spec.episodes.quiet
+    gathered = np.minimum(2 * points.onset_lag[signals], WINDOWS)
+    state.enough[signals] = np.maximum(state.enough[signals], gathered)
     state.quiet[quiet & state.open] += 1
-    resolving = quiet & state.open & (state.quiet >= spec.episodes.quiet)
+    resolving = quiet & state.open & (state.quiet >= state.enough)
     state.rested[there & ~state.open & (state.rested >= 0)] += 1
     state.muted[opening] = ((state.rested >= 0) & (state.rested <= spec.episodes.refractory))[opening]
     state.opened[opening] = points.start

@@ -120,7 +120,7 @@ class BaselineSpec(_Spec, frozen=True, kw_only=True):
 
 
 class EpisodeSpec(_Spec, frozen=True, kw_only=True):
-    """An episode ends after `quiet` points without a signal; one that reopens within `refractory` points is muted."""
+    """An episode ends after `quiet` points without a signal or more (`decide.episodes`); one that reopens within `refractory` is muted."""
 
     quiet: int = 2
     refractory: int = 0

@@ -83,7 +83,7 @@ class Episodes(Part):
     """When an episode is over."""
 
     quiet: Integer = Field(default=2, ge=1)
-    """Points without a signal that end it."""
+    """Points without a signal that end it; after a signal that took long to gather twice as many as it took."""
     refractory: Integer = Field(default=0, ge=0)
     """An episode that opens within so many points of the last one's end is not notified."""
 

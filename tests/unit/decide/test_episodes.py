@@ -45,6 +45,16 @@ def test_an_episode_opens_goes_on_and_resolves_after_quiet_points():
     assert kinds(run(world(), [GOOD, BAD, BAD, GOOD, BAD, GOOD, GOOD, GOOD])) == ["", "o", "u", "", "u", "", "r", ""]
 
 
+def test_a_lasting_shift_is_one_episode():
+    """A CUSUM tells of it every few points; the episode waits twice as long as a signal took, and ends when the shift does."""
+    of = world(signal_by=(ChartKind.CUSUM,))
+    windows = kinds(run(of, [1.0] * 60 + [GOOD] * 40))
+    assert windows.count("o") == windows.count("r") == 1
+    assert windows.count("u") == 4
+    assert windows.index("o") == 10
+    assert windows.index("r") == 54 + 2 * 10  # its last signal, and twice the ten points before it since the shift began
+
+
 def test_a_window_without_a_point_neither_prolongs_nor_ends():
     """Only points count as quiet."""
     assert kinds(run(world(), [BAD, NONE, GOOD, NONE, NONE, GOOD, BAD])) == ["o", "", "", "", "", "r", "o"]
