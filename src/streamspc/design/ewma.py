@@ -21,7 +21,7 @@ from streamspc.design.cusum import STATES
 from streamspc.design.ewma_exact import exact_mean
 from streamspc.design.ewma_law import law_mean
 from streamspc.design.ewma_smooth import asymptotic, smooth
-from streamspc.design.roots import limit_for
+from streamspc.design.roots import improved, limit_for
 from streamspc.design.standardised import Law
 
 LIMITS = ("fixed", "exact")
@@ -95,12 +95,4 @@ def _limit(lam: float, arl0: float, limits: str) -> float:
     first = limit_for(fixed, arl0)
     if limits == "fixed" or lam == 1.0:
         return first
-    before, last, excess = first * 0.99, first, math.log(_arl(lam, first, 0.0, "exact", (0.0, None)) / arl0)
-    slope = math.log(arl0 / fixed(before)) / (first - before)
-    for _ in range(20):
-        before, last = last, last - excess / slope
-        if abs(last - before) <= 1e-11 * last:
-            break
-        was, excess = excess, math.log(_arl(lam, last, 0.0, "exact", (0.0, None)) / arl0)
-        slope = (excess - was) / (last - before)
-    return last
+    return improved(lambda L: _arl(lam, L, 0.0, "exact", (0.0, None)), fixed, first, arl0)

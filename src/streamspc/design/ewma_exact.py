@@ -45,8 +45,12 @@ def moments(lam: float) -> tuple[int, int]:
     return first, first + max(1, math.ceil(math.log(_APART) / pace))
 
 
-def exact_mean(fixed: Fixed, lam: float, limit: float, start: float) -> float:
-    """Average run length from `start`; `limit` is the asymptote of the limits in sigma of a point, `fixed` the chart that keeps it."""
+def exact_mean(fixed: Fixed, lam: float, limit: float, start: float, low: float | None = None) -> float:
+    """Average run length from `start`; `limit` is the asymptote of the limits in sigma of a point, `fixed` the chart that keeps it.
+
+    `low`: the asymptote of the lower limit where it is not -limit.
+    """
+    low = -limit if low is None else low
     shrink, points, density = (1.0 - lam) ** 2, np.array([start]), np.ones(1)
     t, total = 0, 0.0
     ends: list[tuple[float, float]] = []
@@ -57,9 +61,9 @@ def exact_mean(fixed: Fixed, lam: float, limit: float, start: float) -> float:
             if left < _QUIET * total:
                 return total
             t += 1
-            now = limit * math.sqrt(1.0 - shrink**t)
-            nodes = math.ceil(fixed.detail * 3.0 * now / lam) + 24
-            rule = interval(-now, now, nodes + -nodes % 12)  # few different rules
+            grown = math.sqrt(1.0 - shrink**t)
+            nodes = math.ceil(fixed.detail * 1.5 * (limit - low) * grown / lam) + 24
+            rule = interval(low * grown, limit * grown, nodes + -nodes % 12)  # few different rules
             points, density = rule[0], density @ fixed.moved(points, rule)
         ends.append((total + float(density @ fixed.mean(points)), float(density.sum()) * shrink**t))
     return extrapolated(*ends)

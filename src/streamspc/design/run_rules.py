@@ -116,9 +116,9 @@ def cuts_of(rules: list[Rule]) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=64)
-def machine(numbers: tuple[int, ...], limit: float, run: int) -> tuple[tuple[float, ...], Machine]:
-    """The lines between zones and the smallest machine for a set of Nelson's numbers."""
-    rules = rules_of(numbers, limit, run)
+def machine(numbers: tuple[int, ...], limit: float, run: int, sided: str = "two") -> tuple[tuple[float, ...], Machine]:
+    """The lines between zones and the smallest machine for a set of Nelson's numbers; `sided="upper"` leaves out rules of the lower side."""
+    rules = [rule for rule in rules_of(numbers, limit, run) if sided == "two" or rule.high == np.inf]
     cuts = cuts_of(rules)
     edges = np.array([-np.inf, *cuts, np.inf])
     bits = np.array([(rule.low <= edges[:-1]) & (edges[1:] <= rule.high) for rule in rules if not rule.ordered], dtype=np.int64)
