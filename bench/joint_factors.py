@@ -101,7 +101,7 @@ def logs(first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def joint(each: tuple[int, ...], first: np.ndarray, known: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """log E T(u) of a set from the times of all charts [chart, u, path] and their `logs`, and its standard errors."""
+    """Logarithm of E T(u) of a set from the times of all charts [chart, u, path] and their `logs`, and its standard errors."""
     earliest = first[each[0]]
     for chart in each[1:]:
         earliest = np.minimum(earliest, first[chart])

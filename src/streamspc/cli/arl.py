@@ -53,8 +53,7 @@ def execute(args: argparse.Namespace) -> int:
         answer = {"chart": args.chart, "function": f"streamspc.design.{function.__name__}", "arguments": given, "value": _plain(value)}
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     else:
-        numbers = list(value) if hasattr(value, "__iter__") else [value]
-        sys.stdout.write("\n".join(f"{number:.10g}" for number in numbers) + "\n")
+        sys.stdout.write("\n".join(_lines(value)) + "\n")
     return ExitCode.OK
 
 
@@ -62,9 +61,7 @@ def charts() -> dict[str, Callable[..., Any]]:
     """Every function of the engine by the name of its chart."""
     from streamspc import design  # noqa: PLC0415  # --help of other commands needs no engine
 
-    return {
-        chart_name(name): getattr(design, name) for name in design.__all__ if name != "bank_limits"
-    }  # a set of charts: see `streamspc design`
+    return {chart_name(name): getattr(design, name) for name in design.__all__ if not isinstance(getattr(design, name), type)}
 
 
 def chart_name(function: str) -> str:
@@ -153,6 +150,20 @@ def _numbers(text: str) -> list[float]:
     return [_number(part) for part in text.split(",")]
 
 
+def _numbers_or_none(text: str) -> list[float]:
+    return [] if text == "none" else _numbers(text)
+
+
+def _words(text: str) -> list[str]:
+    return [] if text == "none" else text.split(",")
+
+
+def _yes_or_no(text: str) -> bool:
+    if text not in {"yes", "no"}:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither yes nor no")
+    return text == "yes"
+
+
 def _whole(text: str) -> int:
     number = _number(text)
     if not number.is_integer():
@@ -165,11 +176,34 @@ def _number_or_none(text: str) -> float | None:
 
 
 def _shown(default: Any) -> str:
+    if isinstance(default, tuple):
+        return ",".join(map(str, default)) or "none"
+    if isinstance(default, bool):
+        return "yes" if default else "no"
     return "normal" if default is None else str(default)
+
+
+def _lines(value: Any) -> list[str]:
+    """A result in lines: each number, or each named part."""
+    if hasattr(value, "_asdict"):
+        return [f"{name} {_part(part)}" for name, part in value._asdict().items()]
+    return [f"{number:.10g}" for number in (value if hasattr(value, "__iter__") else [value])]
+
+
+def _part(part: Any) -> str:
+    if isinstance(part, bool):
+        return "yes" if part else "no"
+    if part is None or part == ():
+        return "none"
+    return ", ".join(f"{number:.10g}" for number in (part if hasattr(part, "__iter__") else [part]))
 
 
 def _plain(value: Any) -> Any:
     """A result as JSON has it: what is no finite number is null."""
+    if hasattr(value, "_asdict"):
+        return {name: _plain(part) for name, part in value._asdict().items()}
+    if value is None or isinstance(value, bool):
+        return value
     if hasattr(value, "__iter__"):
         return [_plain(each) for each in value]
     return float(value) if math.isfinite(value) else None
@@ -178,6 +212,9 @@ def _plain(value: Any) -> Any:
 _KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "float": (_number, "a number"),
     "int": (_whole, "a whole number"),
+    "bool": (_yes_or_no, "yes or no"),
+    "Sequence[float]": (_numbers_or_none, "numbers with commas between, or none"),
+    "Iterable[str]": (_words, "names with commas between, or none"),
     "float | None": (_number_or_none, "a number, or none"),
     "str | Sequence[int]": (str, "numbers of rules, such as 124 or 1,2,4"),
     "ArrayLike": (_numbers, "numbers with commas between"),

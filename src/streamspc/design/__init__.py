@@ -8,6 +8,7 @@ from streamspc.design.ar1_cusum import ar1_cusum_arl, ar1_cusum_limit
 from streamspc.design.ar1_ewma import ar1_ewma_arl, ar1_ewma_limit
 from streamspc.design.ar1_shewhart import ar1_shewhart_arl, ar1_shewhart_limit
 from streamspc.design.bernoulli_cusum import bernoulli_cusum_arl, bernoulli_cusum_limit
+from streamspc.design.budget import series_arl0
 from streamspc.design.count_chart import c_chart_arl, c_chart_limit, p_chart_arl, p_chart_limit
 from streamspc.design.count_cusum import (
     binomial_cusum_arl,
@@ -25,7 +26,7 @@ from streamspc.design.estimated_ewma import expected_rate_ewma_limit, guaranteed
 from streamspc.design.ewma import ewma_arl, ewma_limit
 from streamspc.design.hotelling import t2_arl
 from streamspc.design.individuals import imr_arl
-from streamspc.design.joint import bank_limits
+from streamspc.design.joint import BankLimits, bank_limits
 from streamspc.design.mewma import mewma_arl, mewma_limit
 from streamspc.design.r_chart import r_chart_arl
 from streamspc.design.s_chart import s_chart_arl
@@ -35,6 +36,7 @@ from streamspc.design.shewhart_cusum import shewhart_cusum_arl, shewhart_cusum_l
 from streamspc.design.variance_charts import cusum_variance_arl, cusum_variance_limit, ewma_variance_arl, ewma_variance_limit
 
 __all__ = [
+    "BankLimits",
     "ar1_cusum_arl",
     "ar1_cusum_limit",
     "ar1_ewma_arl",
@@ -76,6 +78,7 @@ __all__ = [
     "r_chart_arl",
     "s_chart_arl",
     "self_starting",
+    "series_arl0",
     "shewhart_arl",
     "shewhart_cusum_arl",
     "shewhart_cusum_limit",

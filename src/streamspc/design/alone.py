@@ -46,10 +46,8 @@ def shewhart(arl0: float, sided: str, confirm: int = 1) -> float:
     (3.0, 1.7816)
     """
     sides = 2.0 if sided == "two" else 1.0
-    if confirm == 1:
-        beyond = 1.0 / (sides * arl0)
-    else:
-        beyond = (1.0 + math.sqrt(1.0 + 4.0 * sides * arl0)) / (2.0 * sides * arl0)
+    rate = sides * arl0
+    beyond = 1.0 / rate if confirm == 1 else (1.0 + math.sqrt(1.0 + 4.0 * rate)) / (2.0 * rate)
     if beyond > 0.5:
         raise ValueError(f"arl0 is {arl0:g}: limits at the centre have a longer one")
     return float(-ndtri(beyond))

@@ -95,4 +95,8 @@ def _limit(lam: float, arl0: float, limits: str) -> float:
     first = limit_for(fixed, arl0)
     if limits == "fixed" or lam == 1.0:
         return first
-    return improved(lambda L: _arl(lam, L, 0.0, "exact", (0.0, None)), fixed, first, arl0)
+
+    def exact(L: float) -> float:  # noqa: N803
+        return _arl(lam, L, 0.0, "exact", (0.0, None))
+
+    return improved(exact, fixed, first, arl0)

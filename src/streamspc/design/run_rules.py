@@ -117,7 +117,7 @@ def cuts_of(rules: list[Rule]) -> tuple[float, ...]:
 
 @lru_cache(maxsize=64)
 def machine(numbers: tuple[int, ...], limit: float, run: int, sided: str = "two") -> tuple[tuple[float, ...], Machine]:
-    """The lines between zones and the smallest machine for a set of Nelson's numbers; `sided="upper"` leaves out rules of the lower side."""
+    """The lines between zones and the smallest machine for a set of Nelson's numbers; without the lower side where `sided="upper"`."""
     rules = [rule for rule in rules_of(numbers, limit, run) if sided == "two" or rule.high == np.inf]
     cuts = cuts_of(rules)
     edges = np.array([-np.inf, *cuts, np.inf])

@@ -113,7 +113,8 @@ class Clipped:
     def _kinks(self) -> dict[float, float]:
         """Places and strengths of kinks within the limits."""
         density = math.exp(-0.5 * self.c**2)
-        waiting, found = {self.limit: 1.0} | ({self.low: 1.0} if self.two else {}), {}
+        waiting = {self.limit: 1.0} | ({self.low: 1.0} if self.two else {})
+        found: dict[float, float] = {}
         while waiting and len(found) < _MOST:
             place = max(waiting, key=waiting.__getitem__)
             strength = waiting.pop(place) * density

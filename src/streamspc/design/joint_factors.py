@@ -1,0 +1,80 @@
+"""The factors by which each chart of a set must be rarer than the set, from a table that `bench/joint_factors.py` makes by simulation.
+
+The file `joint_factors.json` has the seed, the values of arl0 of its columns, and the largest standard error of the ARL0 that a factor
+gives. Between columns the logarithm of a factor is interpolated in log arl0; beyond the last column it goes on with its last slope and is
+never more than the number of charts, where their alarms share nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cache
+from importlib.resources import files
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamspc.model import Floats
+
+SCALES, WEIGHTS = (0.25, 0.5, 1.0), (0.05, 0.1, 0.2, 0.4)
+
+
+@cache
+def table() -> dict[str, Any]:
+    """The file."""
+    found: dict[str, Any] = json.loads(files("streamspc.design").joinpath("joint_factors.json").read_text())
+    return found
+
+
+def factor(shewhart: str, cusum: Sequence[float], ewma: Sequence[float], sided: str, arl0: float) -> float:
+    """The factor for a set of charts that together signal once in arl0 points.
+
+    `shewhart` is "" for none, "confirmed", or the digits of Nelson's rules out of 1, 5 and 6. A single CUSUM or EWMA beside it may have any
+    k or lam between those of the table; any other set has tabulated ones.
+
+    Raises:
+        ValueError: arl0 is below the table, or it has no such k or lam.
+    """
+    least = table()["arl0"][0]
+    if arl0 < least:
+        raise ValueError(f"arl0 is {arl0:g}: for several charts together it must be at least {least:g}")
+    rows = [_row(shewhart, k, lam, sided) for k in _near("k", cusum, SCALES, len(ewma)) for lam in _near("lam", ewma, WEIGHTS, len(cusum))]
+    logs = rows[0] if len(rows) == 1 else _between(rows, *((cusum, SCALES) if cusum else (ewma, WEIGHTS)))
+    charts = bool(shewhart) + len(cusum) + len(ewma)
+    return min(float(math.exp(_at(logs, math.log(arl0)))), float(charts))
+
+
+def _near(name: str, wanted: Sequence[float], known: tuple[float, ...], others: int) -> list[tuple[float, ...]]:
+    """The tabulated parameters that are needed for these: themselves, or all of them to interpolate between."""
+    if all(value in known for value in wanted):
+        return [tuple(sorted(wanted))]
+    if len(wanted) == 1 and not others and known[0] <= wanted[0] <= known[-1]:
+        return [(value,) for value in known]
+    value = next(value for value in wanted if value not in known)
+    listed = ", ".join(f"{each:g}" for each in known)
+    raise ValueError(f"{name} is {value:g}: the joint rate of several charts is known for {listed}; take one of them, or write the limits")
+
+
+def _row(shewhart: str, cusum: tuple[float, ...], ewma: tuple[float, ...], sided: str) -> Floats:
+    """Logarithms of the factors of a set, over the columns."""
+    names = [shewhart] * bool(shewhart) + [f"k{k:g}" for k in cusum] + [f"w{lam:g}" for lam in ewma]
+    return np.asarray(np.log(table()[sided]["+".join(names)]), np.float64)
+
+
+def _between(rows: list[Floats], wanted: Sequence[float], known: tuple[float, ...]) -> Floats:
+    at: Floats = PchipInterpolator(np.log(known), np.array(rows))(math.log(wanted[0]))
+    return at
+
+
+def _at(logs: Floats, place: float) -> float:
+    columns = np.log(table()["arl0"])
+    if place > columns[-1]:
+        (before, last), (low, high) = next(pairwise(columns[-3::2])), (logs[-3], logs[-1])
+        return float(high + max(0.0, high - low) * (place - last) / (last - before))
+    return float(PchipInterpolator(columns, logs)(place))
