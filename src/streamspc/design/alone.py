@@ -43,7 +43,7 @@ def shewhart(arl0: float, sided: str, confirm: int = 1) -> float:
     """L in sigma. Raises ValueError where it would have to lie below the centre.
 
     >>> round(shewhart(370.4, "two"), 5), round(shewhart(370.4, "two", confirm=2), 5)
-    (3.0, 1.7816)
+    (3.0, 1.78142)
     """
     sides = 2.0 if sided == "two" else 1.0
     rate = sides * arl0

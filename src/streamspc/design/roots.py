@@ -47,7 +47,7 @@ def improved(arl: Callable[[float], float], near: Callable[[float], float], firs
     """The limit at which `arl` takes the value `arl0`, by secants from `first`; `near`, a cheaper function, has much the same slope.
 
     >>> round(improved(lambda limit: 1.1 * math.exp(limit), math.exp, math.log(370.4), 370.4), 6)
-    5.819274
+    5.819273
     """
     before, last, excess = first * 0.99, first, math.log(arl(first) / arl0)
     slope = math.log(near(first) / near(before)) / (first - before)
