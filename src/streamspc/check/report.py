@@ -9,14 +9,17 @@ import numpy as np
 
 from streamspc.check.episodes import Book, Episode
 from streamspc.check.severity import Scale
-from streamspc.model import Phase, Signal, Span
+from streamspc.model import ChartKind, Phase, Signal, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streamspc.check.episodes import Mark
     from streamspc.flow import Outputs
-    from streamspc.model import Floats, Ints, Points, StreamSpec
+    from streamspc.model import Floats, Ints, MetricSpec, Points, StreamSpec
+
+
+MONITORING = list(Phase).index(Phase.MONITORING)
 
 
 class Series(NamedTuple):
@@ -43,6 +46,7 @@ class Report:
         self.spec = spec
         self.of_topic = of_topic  # and not of a file: people are told offsets
         self.windows = 0
+        self.judged = 0  # windows with a point of Phase II
         self.first: int | None = None  # start of the first window
         self.end: int | None = None  # of the last one
         self.gaps: list[tuple[int, int]] = []
@@ -88,6 +92,13 @@ class Report:
             for s, segment in enumerate(self._segments)
         ]
 
+    def expected(self) -> float | None:
+        """False episodes that the promise allows for as much data, had nothing changed; None where no limit is part of a promise."""
+        if not any(limit is None for metric in self.spec.metrics for limit in _limits(metric)):
+            return None
+        budget = self.spec.budget
+        return (self.points(Phase.MONITORING) if budget.per == "series" else self.judged) / budget.arl0
+
     def points(self, phase: Phase) -> int:
         """Points of that phase."""
         return int(self._points[list(Phase).index(phase)].sum())
@@ -101,6 +112,14 @@ class Report:
         for code in range(len(Phase)):
             self._points[code] += points.phase == code
         self.windows += not points.gap
+        self.judged += bool((points.phase == MONITORING).any())
         self.first = points.start if self.first is None else self.first
         self.end = points.end
         self.counts = dict(points.counts)
+
+
+def _limits(metric: MetricSpec) -> list[float | None]:
+    """Limits of the charts that may signal."""
+    charts = metric.charts
+    by = {ChartKind.SHEWHART: charts.shewhart_limit, ChartKind.CUSUM: charts.cusum_h, ChartKind.EWMA: charts.ewma_limit}
+    return [by[kind] for kind in metric.signal_by]

@@ -41,6 +41,7 @@ def facts(report: Report, steps: Steps, config: str) -> dict[str, Any]:
         "points": {phase.value: report.points(phase) for phase in Phase},
         "series": [series._asdict() for series in report.series()],
         "rejected": report.rejected,
+        "promise": {"arl0": report.spec.budget.arl0, "per": report.spec.budget.per, "expected_false_episodes": report.expected()},
         "gaps": [{"start": iso(start, zone), "end": iso(end, zone)} for start, end in report.gaps],
         "episodes": [_episode(episode, zone) for episode in report.episodes],
         "warnings": warnings(report),
@@ -84,6 +85,8 @@ def show(report: Report, steps: Steps, verdict: str) -> None:
     learning, monitoring = report.points(Phase.LEARNING), report.points(Phase.MONITORING)
     judged = f"{monitoring:,} points judged, {learning:,} learnt from, {report.rejected:,} windows rejected"
     console.print(Text(f"{len(report.series()):,} series, {judged}"))
+    if (expected := report.expected()) is not None:
+        console.print(Text(f"{len(report.episodes):,} episodes; had nothing changed, {expected:.2g} would be expected by chance"))
     for reason, n in sorted(steps.refused.items()):
         where, detail = steps.examples[reason]
         console.print(Text(f"refused: {reason} {n:,} ({f'first: {report.places([where])}: ' if where else ''}{detail})"))
@@ -99,8 +102,8 @@ def show(report: Report, steps: Steps, verdict: str) -> None:
 
 
 def _table(episodes: list[Episode], zone: str) -> Table:
-    more = f", the {MOST} worst" if len(episodes) > MOST else ""
-    table = Table(title=f"{len(episodes)} episodes{more}", title_justify="left")
+    title = f"the {MOST} worst episodes" if len(episodes) > MOST else "episodes"
+    table = Table(title=title, title_justify="left")
     for name in ("opened", "until", "metric", "segment", "charts", "windows", "worst", "limits", "severity", "rejected"):
         table.add_column(name, justify="right" if name in {"windows", "worst", "severity"} else "left")
     shown = sorted(sorted(episodes, key=lambda episode: -episode.severity)[:MOST], key=lambda episode: episode.opened)
