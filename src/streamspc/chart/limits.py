@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 RESERVE = 0.1  # of the budget, for segments that come after the count
 LEAST, MOST = 20.0, 1e11  # ARL0 of a series that limits are made for
 BARE = 1e5  # ARL0 that a Shewhart chart alone may be asked for
+SEGMENTS = 1e6  # by so many the budget may come to be divided
+TABLE = 100.0  # the least ARL0 of sets whose design is a table
 BARE_TEXT = (
     "its Shewhart chart alone would have to signal falsely once in {:.3g} windows, and nobody knows the tails of a metric so far out:"
     " add ewma or cusum to signal_by, or charts: {{shewhart: {{confirm: 2}}}}, or per: series"
@@ -125,7 +127,8 @@ def undesigned(spec: StreamSpec) -> Iterator[tuple[int, str]]:
             yield index, BARE_TEXT.format(arl0)
             continue
         try:
-            choose(metric, arl0)
+            for rarest in (arl0, _within(SEGMENTS * arl0)):  # what has a design at both has one between
+                choose(metric, rarest)
         except ValueError as error:
             yield index, str(error)
 
@@ -151,8 +154,9 @@ def _designed(metric: MetricSpec, kinds: list[ChartKind], arl0: float, *, ruled:
         return {}
     charts, some = metric.charts, set(kinds)
     shewhart = ChartKind.SHEWHART in some
+    memory = bool({ChartKind.CUSUM, ChartKind.EWMA} - some)  # one of them at most, so that there is an equation
     answer = bank_limits(
-        arl0,
+        arl0 if memory and not (ruled and metric.rules) and charts.confirm == 1 else max(arl0, TABLE),
         shewhart=shewhart,
         cusum=(charts.cusum_k,) if ChartKind.CUSUM in some else (),
         ewma=(charts.ewma_lambda,) if ChartKind.EWMA in some else (),

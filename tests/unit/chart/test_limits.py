@@ -187,6 +187,7 @@ def test_a_shewhart_chart_alone_is_not_asked_for_what_nobody_knows():
     for metrics, refused in (
         ((designed(),), True),
         ((designed(signal_by=BOTH),), False),
+        ((designed(charts=ChartSpec(confirm=2)),), False),
         ((designed(charts=TEXTBOOK),), False),
     ):
         found = list(undesigned(of(*metrics, arl0=1e5, expected_segments=50)))
@@ -227,6 +228,10 @@ def realised(spec: StreamSpec, series: int, windows: int, seed: int = 7) -> tupl
         {"signal_by": BOTH, "direction": "up"},
         {"signal_by": BOTH, "charts": ChartSpec(cusum_k=0.25, cusum_headstart=2.0)},
         {"signal_by": (ChartKind.EWMA,)},
+        {"signal_by": tuple(ChartKind)},
+        {"signal_by": (ChartKind.SHEWHART, ChartKind.EWMA), "direction": "down"},
+        {"signal_by": ALONE, "charts": ChartSpec(confirm=2)},
+        {"signal_by": BOTH, "rules": (Rule.WE2, Rule.WE3)},
     ],
     ids=lambda settings: "-".join(map(str, settings["signal_by"])) + ("+" if len(settings) > 1 else ""),
 )
@@ -236,3 +241,19 @@ def test_the_realised_rate_is_the_promised_one(settings):
     spec = of(designed(**settings), arl0=arl0, per="series")
     found, at_risk = realised(spec, 500, 800)
     assert found / at_risk * arl0 == pytest.approx(1.0, abs=4 / math.sqrt(found) + 0.02)
+
+
+@pytest.mark.parametrize("arl0", [20.0, 60.0, 1e11])
+@pytest.mark.parametrize("settings", [{"signal_by": tuple(ChartKind)}, {"signal_by": BOTH}, {"signal_by": BOTH, "rules": (Rule.WE2,)}])
+def test_every_budget_that_may_come_has_limits(arl0, settings):
+    """A fold cannot refuse: what the configuration was let through with has a design for any number of segments."""
+    chosen = choose(designed(**settings), arl0)
+    assert all(1.0 < limit < 100.0 for limit in chosen[:3])
+
+
+def test_a_set_without_a_design_is_refused_before_it_starts():
+    """Also one that would have none only when many segments have divided the budget."""
+    faulty = designed("a", signal_by=BOTH, charts=ChartSpec(cusum_k=0.0))
+    [(index, text)] = undesigned(of(faulty))
+    assert index == 0
+    assert text
