@@ -52,7 +52,7 @@ def known(spec: StreamSpec, names: list[str], centre: float = 0.0, between: floa
     at = bank.baseline
     at.centre[:], at.between[:], at.unit[:], at.version[:] = centre, between, unit, 1
     everywhere = np.ones(bank.baseline.version.shape, bool)
-    bank.cusum, bank.ewma = bank.cusum.restarted(everywhere, bank.plan.cusum_headstart), bank.ewma.restarted(everywhere)
+    bank.restart(everywhere)
     bank.graduate()
     return bank
 

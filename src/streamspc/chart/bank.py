@@ -17,6 +17,7 @@ from streamspc.chart.learning import Learning
 from streamspc.chart.limits import Limits, known, limits, moved
 from streamspc.chart.plan import Plan, plan
 from streamspc.chart.rules import Runs
+from streamspc.chart.scales import More, restarted
 from streamspc.chart.shewhart import Unconfirmed
 from streamspc.model import WHOLE
 from streamspc.model.lanes import Lanes, join, take
@@ -41,7 +42,22 @@ class Bank:
     """
 
     __slots__ = (
-        *("baseline", "columns", "cusum", "ewma", "known", "later", "learning", "limits", "partitions", "plan", "runs", "segments", "spec"),
+        *(
+            "baseline",
+            "columns",
+            "cusum",
+            "ewma",
+            "known",
+            "later",
+            "learning",
+            "limits",
+            "more",
+            "partitions",
+            "plan",
+            "runs",
+            "segments",
+            "spec",
+        ),
         *("unconfirmed", "windows"),
     )
     spec: StreamSpec
@@ -53,6 +69,7 @@ class Bank:
     ewma: Ewma
     runs: Runs
     unconfirmed: Unconfirmed
+    more: More
     limits: Limits
     later: Bools  # [S] came after the known segments were counted
     learning: Learning
@@ -83,6 +100,7 @@ class Bank:
         """Copies of the state of these segments (indices into `segments`), for `load` with their names in the same order."""
         wanted = np.asarray(columns, np.int64)
         state = _named(baseline=self.baseline, cusum=self.cusum, ewma=self.ewma, runs=self.runs, unconfirmed=self.unconfirmed)
+        state |= _named(more_cusum=self.more.cusum, more_ewma=self.more.ewma)
         saved = dict(zip(state, take(state.values(), wanted), strict=True))
         learners = np.flatnonzero(np.isin(wanted, self.columns))
         learning = self.learning.take(np.searchsorted(self.columns, wanted[learners]))
@@ -135,6 +153,7 @@ class Bank:
         """Begin the charts of these series [M, S] again: an episode has ended, and the next run counts from here."""
         if series.any():
             self.cusum, self.ewma = self.cusum.restarted(series, self.plan.cusum_headstart), self.ewma.restarted(series)
+            self.more = restarted(self.plan, self.more, None, series)
             self.runs = self.runs.restarted(series[self.plan.ruled])
             self.unconfirmed = self.unconfirmed.restarted(series[self.plan.confirmed])
 
@@ -150,6 +169,9 @@ class Bank:
         learning = Learning.fresh(self.plan.baseline.windows, *shape)
         charts = _named(cusum=Cusum.fresh(*shape), ewma=Ewma.fresh(*shape), runs=Runs.fresh(len(self.plan.ruled), segments))
         charts |= _named(unconfirmed=Unconfirmed.fresh(len(self.plan.confirmed), segments))
+        charts |= _named(
+            more_cusum=Cusum.fresh(len(self.plan.more.cusum), segments), more_ewma=Ewma.fresh(len(self.plan.more.ewma), segments)
+        )
         return (
             _named(baseline=Baseline.fresh(*shape), learning=learning)
             | charts
@@ -166,6 +188,11 @@ class Bank:
         self.ewma = Ewma(*(state[f"ewma.{field}"] for field in Ewma._fields))
         self.runs = Runs(*(state[f"runs.{field}"] for field in Runs._fields))
         self.unconfirmed = Unconfirmed(state["unconfirmed.side"])
+        more = (
+            Cusum(*(state[f"more_cusum.{field}"] for field in Cusum._fields)),
+            Ewma(*(state[f"more_ewma.{field}"] for field in Ewma._fields)),
+        )
+        self.more = More(*more)
         self.later = state[LATER]
         self.limits = limits(self.spec, self.known or 0, self.later, self.partitions)
         column = {name: index for index, name in enumerate(segments)}

@@ -54,6 +54,8 @@ class Limits(NamedTuple):
     cusum: Floats
     ewma: Floats  # L: times sigma_t
     stretch: Floats  # of the zones of run rules: 1, or as much as the limit of three sigma was moved
+    more_cusum: Floats  # [X, S] of further time scales
+    more_ewma: Floats  # [Y, S]
 
 
 def moved(before: Limits, now: Limits) -> Bools:
@@ -69,13 +71,20 @@ class Chosen(NamedTuple):
     cusum: float
     ewma: float
     stretch: float
+    more_cusum: tuple[float, ...] = ()
+    more_ewma: tuple[float, ...] = ()
 
 
 def limits(spec: StreamSpec, known: int, later: Bools, partitions: int) -> Limits:
     """Limits of the segments of a bank, of which `later` [S] came after the known ones were counted."""
     rates = _known_arl0(spec, known), _later_arl0(spec, known, int(np.count_nonzero(later)), partitions)
-    chosen = np.array([[choose(metric, arl0) for metric in spec.metrics] for arl0 in rates])  # [2, M, 4]
-    return Limits(*(np.where(later, late[:, None], early[:, None]) for early, late in zip(*chosen.transpose(0, 2, 1), strict=True)))
+    chosen = [[choose(metric, arl0) for metric in spec.metrics] for arl0 in rates]
+    firsts = np.array([[one[:4] for one in ours] for ours in chosen]).transpose(2, 0, 1)  # [4, 2, M]
+    more = (  # [2, X], [2, Y]
+        np.array([[limit for one in ours for limit in one.more_cusum] for ours in chosen]),
+        np.array([[limit for one in ours for limit in one.more_ewma] for ours in chosen]),
+    )
+    return Limits(*(np.where(later, late[:, None], early[:, None]) for early, late in (*firsts, *more)))
 
 
 def divisor(spec: StreamSpec) -> int:
@@ -140,34 +149,38 @@ def choose(metric: MetricSpec, arl0: float) -> Chosen:
     mine = [kind for kind in metric.signal_by if written(charts, kind) is None]
     together = _designed(metric, mine, arl0)
 
-    def limit(kind: ChartKind) -> float:
-        return written(charts, kind) or round(together.get(kind) or _designed(metric, [kind], arl0, ruled=False)[kind], 4)
+    def limit(kind: ChartKind) -> tuple[float, ...]:
+        """Of the first chart of the kind, and of its further time scales."""
+        found = together.get(kind) or _designed(metric, [kind], arl0, ruled=False)[kind]
+        return (written(charts, kind) or round(found[0], 4), *(round(one, 4) for one in found[1:]))
 
-    shewhart = limit(ChartKind.SHEWHART)
+    [shewhart], cusum, ewma = map(limit, ChartKind)
     stretch = shewhart / TEXTBOOK if metric.rules and ChartKind.SHEWHART in mine else 1.0
-    return Chosen(shewhart, limit(ChartKind.CUSUM), limit(ChartKind.EWMA), stretch)
+    return Chosen(shewhart, cusum[0], ewma[0], stretch, cusum[1:], ewma[1:])
 
 
-def _designed(metric: MetricSpec, kinds: list[ChartKind], arl0: float, *, ruled: bool = True) -> dict[ChartKind, float]:
-    """Limits at which these charts together signal once in `arl0` points."""
+def _designed(metric: MetricSpec, kinds: list[ChartKind], arl0: float, *, ruled: bool = True) -> dict[ChartKind, tuple[float, ...]]:
+    """Limits at which these charts together signal once in `arl0` points: of the first of each kind, and of its further time scales."""
     if not kinds:
         return {}
     charts, some = metric.charts, set(kinds)
-    shewhart = ChartKind.SHEWHART in some
-    memory = bool({ChartKind.CUSUM, ChartKind.EWMA} - some)  # one of them at most, so that there is an equation
+    rules = tuple(rule.value for rule in metric.rules) if ruled and ChartKind.SHEWHART in some else ()
+    cusum = (charts.cusum_k, *charts.cusum_scales) if ChartKind.CUSUM in some else ()
+    ewma = (charts.ewma_lambda, *charts.ewma_scales) if ChartKind.EWMA in some else ()
+    confirm = charts.confirm if ChartKind.SHEWHART in some else 1
+    equation = len(cusum) + len(ewma) <= 1 and not rules and confirm == 1  # any other set needs the table
     answer = bank_limits(
-        arl0 if memory and not (ruled and metric.rules) and charts.confirm == 1 else max(arl0, TABLE),
-        shewhart=shewhart,
-        cusum=(charts.cusum_k,) if ChartKind.CUSUM in some else (),
-        ewma=(charts.ewma_lambda,) if ChartKind.EWMA in some else (),
+        arl0 if equation else max(arl0, TABLE),
+        shewhart=ChartKind.SHEWHART in some,
+        cusum=cusum,
+        ewma=ewma,
         sided=SIDES[metric.direction],
         headstart=charts.cusum_headstart,
-        confirm=charts.confirm if shewhart else 1,
-        rules=tuple(rule.value for rule in metric.rules) if shewhart and ruled else (),
+        confirm=confirm,
+        rules=rules,
     )
-    return dict(
-        zip([kind for kind in ChartKind if kind in some], (*filter(None, [answer.shewhart]), *answer.cusum, *answer.ewma), strict=True)
-    )
+    told = {ChartKind.SHEWHART: (answer.shewhart or 0.0,), ChartKind.CUSUM: answer.cusum, ChartKind.EWMA: answer.ewma}
+    return {kind: told[kind] for kind in kinds}
 
 
 def known(spec: StreamSpec) -> int | None:

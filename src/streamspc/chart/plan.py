@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamspc.chart.rules import mask
+from streamspc.chart.scales import Rows
 from streamspc.model import ChartKind, MetricKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamspc.chart.rules import Bits
-    from streamspc.model import BaselineSpec, Bools, Floats, Ints, MetricSpec, StreamSpec
+    from streamspc.model import BaselineSpec, Bools, ChartSpec, Floats, Ints, MetricSpec, StreamSpec
 
 RATIOS = frozenset({MetricKind.PROPORTION, MetricKind.NULL_RATE})
 NEVER_NEGATIVE = RATIOS | {MetricKind.COUNT, MetricKind.SD}
@@ -42,6 +43,7 @@ class Plan:
     confirmed: Ints  # [C] metrics whose Shewhart signals take two points
     ruled: Ints  # [R] metrics that ask for run rules
     asked: Bits  # [R] which ones
+    more: Rows  # further time scales
 
 
 def plan(spec: StreamSpec) -> Plan:
@@ -67,7 +69,16 @@ def plan(spec: StreamSpec) -> Plan:
         confirmed=np.array([index for index, chart in enumerate(charts) if chart.confirm > 1], np.int64),
         ruled=np.array(ruled, np.int64),
         asked=np.array([mask(metrics[i].rules) for i in ruled], np.uint16),
+        more=_more(charts),
     )
+
+
+def _more(charts: Sequence[ChartSpec]) -> Rows:
+    """The further time scales, by metric and then in their order."""
+    k = [(index, k) for index, chart in enumerate(charts) for k in chart.cusum_scales]
+    weight = [(index, weight) for index, chart in enumerate(charts) for weight in chart.ewma_scales]
+    (cusums, ks), (ewmas, weights) = (([index for index, _ in rows], [number for _, number in rows]) for rows in (k, weight))
+    return Rows(np.array(cusums, np.int64), _column(ks), np.array(ewmas, np.int64), _column(weights))
 
 
 def _column(numbers: Sequence[float]) -> Floats:

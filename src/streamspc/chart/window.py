@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart import cusum, ewma, rule_crossing, rules, shewhart
+from streamspc.chart import cusum, ewma, rule_crossing, rules, scales, shewhart
 from streamspc.chart.crossing import Spoken, at, speak
 from streamspc.chart.cusum import Cusum
 from streamspc.chart.ewma import Ewma
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from streamspc.chart.learning import Series
     from streamspc.chart.plan import Plan
     from streamspc.chart.rules import Bits
+    from streamspc.chart.scales import More
     from streamspc.model import Bools, Floats, Ints, Sources, Statistics, StreamSpec
 
 MOST_SIGMA = 1e6  # z is cut off here, so that one absurd value is not remembered for ever
@@ -54,6 +55,7 @@ class _Charts(NamedTuple):
     ewma: Ewma
     ewma_limit: Floats
     rows: Rows | None  # of series that ask for run rules, if any do
+    more: More | None  # further time scales, if there are any
 
 
 def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics, records: Ints) -> Points:
@@ -114,8 +116,11 @@ def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints)
     ewma = bank.ewma.step(z, there, plan.ewma_lambda)
     limit = ewma.limit(plan.ewma_lambda, bank.limits.ewma)
     rows = _rows(bank, there, (z, distance, sigma)) if len(plan.ruled) else None
-    now = _Charts(there, distance, sigma, z, bank.cusum.step(z, there, plan.cusum_k), ewma, limit, rows)
+    more = scales.step(plan.more, bank.more, z, there) if plan.more.any() else None
+    now = _Charts(there, distance, sigma, z, bank.cusum.step(z, there, plan.cusum_k), ewma, limit, rows, more)
     spoken = _speak(bank, now)
+    if more is not None:
+        scales.tell(plan, more, (bank.limits.more_cusum, bank.limits.more_ewma), spoken, (there, baseline.centre, sigma))
     return value, now, spoken, None if rows is None else _speak_rules(plan, rows, spoken)
 
 
@@ -183,6 +188,8 @@ def _move(bank: Bank, now: _Charts, spoken: Spoken) -> None:
     over = now.cusum.beyond(bank.limits.cusum) | told
     bank.cusum = now.cusum.restarted(over, bank.plan.cusum_headstart) if over.any() else now.cusum
     bank.ewma = now.ewma.restarted(told) if told.any() else now.ewma
+    if now.more is not None:
+        bank.more = scales.restarted(bank.plan, now.more, bank.limits.more_cusum, told)
     if len(confirmed := bank.plan.confirmed):
         side = shewhart.sides(now.z[confirmed], bank.limits.shewhart[confirmed])
         bank.unconfirmed = shewhart.Unconfirmed(side).restarted(told[confirmed])
@@ -201,5 +208,5 @@ def _learn(bank: Bank, statistics: Statistics) -> None:
         bank.baseline = bank.learning.freeze(bank.plan, bank.baseline, bank.columns, due)
         ready = np.zeros(bank.baseline.version.shape, bool)
         ready[due[0], bank.columns[due[1]]] = True
-        bank.cusum, bank.ewma = bank.cusum.restarted(ready, bank.plan.cusum_headstart), bank.ewma.restarted(ready)
+        bank.restart(ready)
         bank.graduate()

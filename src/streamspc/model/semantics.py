@@ -74,8 +74,10 @@ class ChartSpec(_Spec, frozen=True, kw_only=True):
     cusum_k: float = 0.5
     cusum_h: float | None = None
     cusum_headstart: float = 0.0  # where both sides begin, and begin again
+    cusum_scales: tuple[float, ...] = ()  # k of further CUSUMs
     ewma_lambda: float = 0.2
     ewma_limit: float | None = None
+    ewma_scales: tuple[float, ...] = ()  # lambda of further EWMAs
 
 
 class Budget(_Spec, frozen=True, kw_only=True):

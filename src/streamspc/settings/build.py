@@ -203,8 +203,10 @@ def _charts(general: ChartLimits, particular: ChartLimits | None) -> ChartSpec:
         cusum_k=cusum["k"],
         cusum_h=cusum["h"],
         cusum_headstart=cusum["headstart"],
+        cusum_scales=cusum["scales"],
         ewma_lambda=ewma["weight"],
         ewma_limit=ewma["limit"],
+        ewma_scales=ewma["scales"],
     )
 
 

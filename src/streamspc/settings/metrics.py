@@ -51,6 +51,7 @@ MinEffect = Annotated[
 ]
 RunRules = Annotated[tuple[Rule, ...], Field(json_schema_extra={"uniqueItems": True})]
 Charts = Annotated[tuple[ChartKind, ...], Field(json_schema_extra={"uniqueItems": True})]
+Scales = Annotated[tuple[Number, ...], Field(json_schema_extra={"uniqueItems": True})]
 
 
 class Shewhart(Part):
@@ -69,8 +70,15 @@ class Cusum(Part):
     """Half of the shift to find soonest, in sigma."""
     h: Number | None = Field(default=None, gt=0)
     """Decision interval, in sigma. Without it: from `false_alarms`."""
+    scales: Scales = ()
+    """`k` of further CUSUMs, which find shifts of other sizes: 0.25, 0.5 or 1 where they are to share a promise with other charts."""
     headstart: Number = Field(default=0.0, ge=0)
     """Where the sums begin, in sigma: above 0, a shift that is there from the start is found sooner."""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Further scales have no place for a limit."""
+        if self.scales and self.h is not None:
+            yield "scales", "need limits from false_alarms; leave out h"
 
 
 class Ewma(Part):
@@ -78,8 +86,15 @@ class Ewma(Part):
 
     weight: Number = Field(default=0.2, gt=0, le=1, alias="lambda")
     """Weight of the newest point."""
+    scales: Scales = ()
+    """`lambda` of further EWMAs, which average over longer or shorter times."""
     limit: Number | None = Field(default=None, gt=0)
     """Control limits, in sigma of the average. Without it: from `false_alarms`."""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Further scales have no place for a limit."""
+        if self.scales and self.limit is not None:
+            yield "scales", "need limits from false_alarms; leave out limit"
 
 
 class ChartLimits(Part):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charting import TEXTBOOK, known, metric, step, stream
@@ -64,6 +64,7 @@ def test_each_series_may_have_a_budget_of_its_own():
 
 
 @given(st.integers(1, 300), st.integers(0, 3000), st.integers(1, 8), st.floats(100, 1e5))
+@settings(max_examples=50, deadline=None)
 def test_the_budget_is_never_exceeded_however_many_come_later(segments, later, partitions, arl0):
     """Known series of all partitions, and later ones in each of them: expectations add up to the budget at most."""
     spec = of(arl0=arl0)
@@ -164,6 +165,7 @@ def test_more_than_declared_come_later():
 
 
 @given(st.integers(0, 12), st.permutations(range(5)))
+@settings(max_examples=30, deadline=None)
 def test_what_is_restored_goes_on_with_the_same_split(windows, order):
     """Known, later, limits and the count of windows: the same after a restart, however the segments were scattered."""
     spec = of()
@@ -221,7 +223,7 @@ def realised(spec: StreamSpec, series: int, windows: int, seed: int = 7) -> tupl
 
 
 @pytest.mark.parametrize(
-    "settings",
+    "how",
     [
         {"signal_by": ALONE},
         {"signal_by": BOTH},
@@ -232,22 +234,23 @@ def realised(spec: StreamSpec, series: int, windows: int, seed: int = 7) -> tupl
         {"signal_by": (ChartKind.SHEWHART, ChartKind.EWMA), "direction": "down"},
         {"signal_by": ALONE, "charts": ChartSpec(confirm=2)},
         {"signal_by": BOTH, "rules": (Rule.WE2, Rule.WE3)},
+        {"signal_by": (ChartKind.CUSUM, ChartKind.EWMA), "charts": ChartSpec(cusum_k=0.25, cusum_scales=(1.0,), ewma_scales=(0.05,))},
     ],
-    ids=lambda settings: "-".join(map(str, settings["signal_by"])) + ("+" if len(settings) > 1 else ""),
+    ids=lambda how: "-".join(map(str, how["signal_by"])) + ("+" if len(how) > 1 else ""),
 )
-def test_the_realised_rate_is_the_promised_one(settings):
+def test_the_realised_rate_is_the_promised_one(how):
     """Episodes per window at risk of series in control, within four standard errors and two per cent of what limits are known to."""
     arl0 = 100.0
-    spec = of(designed(**settings), arl0=arl0, per="series")
+    spec = of(designed(**how), arl0=arl0, per="series")
     found, at_risk = realised(spec, 500, 800)
     assert found / at_risk * arl0 == pytest.approx(1.0, abs=4 / math.sqrt(found) + 0.02)
 
 
 @pytest.mark.parametrize("arl0", [20.0, 60.0, 1e11])
-@pytest.mark.parametrize("settings", [{"signal_by": tuple(ChartKind)}, {"signal_by": BOTH}, {"signal_by": BOTH, "rules": (Rule.WE2,)}])
-def test_every_budget_that_may_come_has_limits(arl0, settings):
+@pytest.mark.parametrize("how", [{"signal_by": tuple(ChartKind)}, {"signal_by": BOTH}, {"signal_by": BOTH, "rules": (Rule.WE2,)}])
+def test_every_budget_that_may_come_has_limits(arl0, how):
     """A fold cannot refuse: what the configuration was let through with has a design for any number of segments."""
-    chosen = choose(designed(**settings), arl0)
+    chosen = choose(designed(**how), arl0)
     assert all(1.0 < limit < 100.0 for limit in chosen[:3])
 
 

@@ -1,0 +1,93 @@
+"""More time scales: CUSUMs of other k and EWMAs of other lambda beside the first one of each.
+
+A CUSUM finds the shift 2 k soonest and an EWMA those that 1 / lambda windows show; several of them find shifts of many sizes nearly
+as soon as the best chart for each. They are the charts of `cusum` and `ewma`, row by row: X rows of CUSUMs and Y of EWMAs, each of one
+metric. They speak under the name of their chart, and begin again with the others. Their limits are those of the whole set (`limits`).
+
+Prefer few: each more scale widens the limits of all. Their statistics are not published, their signals are.
+
+Source: Sparks (2000), CUSUM charts for signalling varying location shifts, Journal of Quality Technology 32.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from streamspc.chart import cusum, ewma
+from streamspc.chart.crossing import Crossing, Spoken, asked, at, least
+from streamspc.chart.cusum import Cusum
+from streamspc.chart.ewma import Ewma
+from streamspc.model import ChartKind
+
+if TYPE_CHECKING:
+    from streamspc.chart.plan import Plan
+    from streamspc.model import Bools, Floats, Ints
+
+CUSUM, EWMA = (list(ChartKind).index(kind) for kind in (ChartKind.CUSUM, ChartKind.EWMA))
+
+
+class Rows(NamedTuple):
+    """The metrics of X more CUSUMs and Y more EWMAs, and their parameters [X, 1] and [Y, 1]."""
+
+    cusum: Ints
+    k: Floats
+    ewma: Ints
+    weight: Floats
+
+    def any(self) -> bool:
+        """Is there one?"""
+        return len(self.cusum) + len(self.ewma) > 0
+
+
+class More(NamedTuple):
+    """The further charts of all series, [2, X, S] and [Y, S]."""
+
+    cusum: Cusum
+    ewma: Ewma
+
+
+def step(rows: Rows, more: More, z: Floats, there: Bools) -> More:
+    """The charts after one window; z and whether there is a point are [M, S]."""
+    return More(more.cusum.step(z[rows.cusum], there[rows.cusum], rows.k), more.ewma.step(z[rows.ewma], there[rows.ewma], rows.weight))
+
+
+def tell(plan: Plan, more: More, limits: tuple[Floats, Floats], spoken: Spoken, numbers: tuple[Bools, Floats, Floats]) -> None:
+    """Add what the charts say to what is spoken, in place. `limits` are h [X, S] and L [Y, S]; `numbers` there, centre and sigma [M, S]."""
+    rows = plan.more
+    there, centre, sigma = numbers
+    h, width = limits
+    row, column = np.nonzero(more.cusum.beyond(h) & there[rows.cusum])
+    if len(row):
+        metric = rows.cusum[row]
+        found = cusum.crossing(Cusum(*at(more.cusum, (row, column))), rows.k[row, 0], h[row, column], sigma[metric, column])
+        _add(plan, CUSUM, (metric, column), found, spoken, centre, sigma)
+    limit = more.ewma.limit(rows.weight, width)
+    row, column = np.nonzero(more.ewma.beyond(limit) & there[rows.ewma])
+    if len(row):
+        metric = rows.ewma[row]
+        found = ewma.crossing(Ewma(*at(more.ewma, (row, column))), limit[row, column], sigma[metric, column])
+        _add(plan, EWMA, (metric, column), found, spoken, centre, sigma)
+
+
+def restarted(plan: Plan, more: More, h: Floats | None, series: Bools) -> More:
+    """The charts from the start at these series [M, S]; with `h`, CUSUMs also where they have crossed it, like the first ones."""
+    rows = plan.more
+    over = series[rows.cusum] if h is None else series[rows.cusum] | more.cusum.beyond(h)
+    return More(more.cusum.restarted(over, plan.cusum_headstart[rows.cusum]), more.ewma.restarted(series[rows.ewma]))
+
+
+Series = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]
+
+
+def _add(plan: Plan, bit: int, series: Series, found: Crossing, spoken: Spoken, centre: Floats, sigma: Floats) -> None:  # noqa: PLR0913, PLR0917 - both are needed for the least shift
+    """Apply signal_by, direction and min_effect, as `crossing.speak` does."""
+    metric = series[0]
+    may = asked(plan, metric, found.side) & plan.by[bit][metric] & (found.shift >= least(plan, metric, centre[series], sigma[series]))
+    where = metric[may], series[1][may]
+    first = spoken.broken[where] == 0
+    spoken.side[where[0][first], where[1][first]] = found.side[may][first]
+    np.bitwise_or.at(spoken.broken, where, np.uint8(1 << bit))
+    np.maximum.at(spoken.lag, where, found.lag[may])
