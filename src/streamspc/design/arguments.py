@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def finite(name: str, value: float) -> float:
+def finite(name: str, value: float | str | bytes) -> float:
     """A finite number.
 
     >>> finite("shift", 1)
     1.0
     """
     try:
-        number = float(value)
+        number = None if isinstance(value, str | bytes) else float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} is {value!r}: it must be a number") from None
+        number = None
+    if number is None:
+        raise ValueError(f"{name} is {value!r}: it must be a number")
     if not math.isfinite(number):
         raise ValueError(f"{name} is {number}: it must be finite")
     return number

@@ -107,6 +107,8 @@ def corridor(chart: Pair, start: float) -> Absorbing:
 @lru_cache(maxsize=64)
 def survivors(k: float, h: float) -> Floats:
     """Conditional steady-state law of one statistic of a two-sided chart in control, over the states of `Side`."""
+    if k == 0.0 < h:  # S+ + S- is the range of a walk and never falls: in the long run it is h, and S+ a walk that stops outside of (0, h)
+        return corridor(pair(k, h, 0.0), 0.5 * h).law  # no mass at 0, and the nodes of `Side`
     chain = side(k, h, 0.0).chain
     origin = np.zeros(len(chain.leave))
     origin[0] = 0.5

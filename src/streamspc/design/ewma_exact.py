@@ -2,7 +2,8 @@
 
 The density of the survivors is carried forward point by point, by Gauss-Legendre quadrature on the limits of each point. The limits
 approach their asymptote like r^t, r = (1 - lam)^2; when r^t is small, the chart with fixed limits takes over. What that leaves out is
-proportional to r^t and to the survivors, so that two such moments give the limit (Richardson's extrapolation): 5e-9 at r^t = 1e-3.
+proportional to r^t and to the survivors, so that two such moments give the limit (Richardson's extrapolation). The remainder falls like
+r^(3 t / 2): up to 2e-7 from r^t = 1e-3, 1e-8 from 1e-4.
 
 Sources: MacGregor & Harris (1990), discussion of Lucas & Saccucci, Technometrics 32 (exact limits); Knoth (2003), EWMA schemes with
 nonhomogeneous transition kernels, Sequential Analysis 22 (run lengths).
@@ -20,7 +21,7 @@ from streamspc.design.quadrature import interval
 if TYPE_CHECKING:
     from streamspc.model import Floats
 
-_SMALL, _APART = 1e-3, 0.3  # r^t at the first of the two moments, and at the second relative to the first
+_SMALL, _APART = 1e-4, 0.3  # r^t at the first of the two moments, and at the second relative to the first
 _QUIET = 1e-17  # a share of survivors that adds nothing any more
 
 

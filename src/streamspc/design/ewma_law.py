@@ -43,7 +43,7 @@ def law_mean(law: Law, chart: Chart, kind: str, start: float) -> float:
     shifted = points.base + shift
     if points.noise.low + shifted >= -reach and points.noise.high + shifted <= reach:
         return math.inf
-    if lam == 1.0:
+    if lam == 1.0 or limit == 0.0:
         return 1.0 / float(_leave(points, chart, np.zeros(1))[0])
     if kind == "exact":
         return max(1.0, _exact(points, chart, start))

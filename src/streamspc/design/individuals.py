@@ -40,14 +40,14 @@ KINKS = 8  # beyond this derivative a kink is smooth to double precision
 def imr_arl(M: float, R: float | None, shift: float = 0.0) -> float:  # noqa: N803 - the literature's names
     """Average run length of an individuals chart with limits +-M together with a moving range chart with limit R, all in sigma.
 
-    The first point has no moving range. R None leaves the individuals chart alone. The usual R is D4 d2 = 3.26653 x 1.128379. An average
+    The first point has no moving range. R None or infinite leaves the individuals chart alone. The usual R is D4 d2 = 3.26653 x 1.128379. An average
     beyond 1e24 is given as infinite.
 
     >>> round(imr_arl(3.0, 3.686), 2), round(imr_arl(3.0, None, 1.0), 3)
     (105.35, 43.895)
     """
     M, shift = arguments.positive("M", M), arguments.finite("shift", shift)  # noqa: N806
-    if R is None or arguments.positive("R", R) >= 2.0 * M:
+    if R is None or math.inf == R or arguments.positive("R", R) >= 2.0 * M:
         return shewhart_arl(M, shift)
     return _arl(M, float(R), abs(shift))
 

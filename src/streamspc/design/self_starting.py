@@ -30,7 +30,10 @@ def self_starting(x: ArrayLike) -> Floats:
     >>> self_starting([34.05, 34.4, 33.59, 35.96]).round(6)
     array([      nan,       nan, -1.072444,  1.931239])
     """
-    values = np.asarray(x, dtype=np.float64)
+    try:
+        values = np.asarray(x, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("x must be a sequence of numbers") from None
     if values.ndim != 1:
         raise ValueError(f"x has {values.ndim} dimensions: it must be a sequence of numbers")
     if not np.isfinite(values).all():
@@ -44,7 +47,7 @@ def self_starting(x: ArrayLike) -> Floats:
     deviation = centred[1:] - mean[:-1]  # of each value from the mean of those before, from the second on
     squares = np.cumsum(deviation**2 * (n[:-1] / n[1:]))  # sum of squares about the mean (Welford)
     deviation, squares, n = deviation[1:], squares[:-1], n[2:]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         t = deviation * np.sqrt((n - 1.0) / n * (n - 2.0) / squares)
     scores[2:] = -np.sign(t) * ndtri(stdtr(n - 2.0, -np.abs(t)))
     return scores

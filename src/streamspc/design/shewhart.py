@@ -81,7 +81,7 @@ def _numbers(rules: str | Sequence[int], scheme: str, run: int) -> tuple[tuple[i
             raise ValueError(f"rules is {rules!r}: Western Electric rules are a string out of '1234', such as '124'")
         return tuple(sorted({NELSON_OF_WESTERN[rule] for rule in rules})), 8
     known = range(1, 9)
-    if isinstance(rules, str) or not rules or any(rule not in known for rule in rules):
+    if isinstance(rules, str | int) or not rules or any(rule not in known for rule in rules):
         raise ValueError(f"rules is {rules!r}: Nelson's rules are a tuple out of 1 to 8, such as (1, 2, 5)")
     return tuple(sorted({int(rule) for rule in rules})), arguments.whole("run", run, 7, 9)
 

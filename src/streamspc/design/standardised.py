@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 if TYPE_CHECKING:
     from streamspc.model import Floats
@@ -21,6 +21,7 @@ class Law:
 
     A distribution that is standardised already stays as it is. One without `mean` and `std` is taken to be standardised.
 
+    >>> from scipy import stats
     >>> round(Law(stats.t(6), 0.0).above(3.0), 6)
     0.005201
     """
@@ -33,7 +34,7 @@ class Law:
         if self.given is not None and not hasattr(self.given, "cdf"):
             raise ValueError(f"distribution is {distribution!r}: it has no cdf, so it is no frozen distribution of scipy.stats")
         self.mean, self.sd = _moments(self.given)
-        self.discrete = isinstance(getattr(self.given, "dist", None), stats.rv_discrete)
+        self.discrete = hasattr(self.given, "pmf") and not hasattr(self.given, "pdf")
 
     def below(self, x: float) -> float:
         """P(statistic < x)."""
@@ -72,7 +73,10 @@ def _moments(given: Any) -> tuple[float, float]:
     deviation = getattr(given, "std", None) or getattr(given, "standard_deviation", None)
     if given is None or deviation is None or not hasattr(given, "mean"):
         return 0.0, 1.0
-    mean, sd = float(given.mean()), float(deviation())
+    try:
+        mean, sd = float(given.mean()), float(deviation())
+    except TypeError:
+        raise ValueError("distribution has no parameters: freeze it, such as scipy.stats.t(5) in place of scipy.stats.t") from None
     if not (math.isfinite(mean) and math.isfinite(sd) and sd > 0.0):
         raise ValueError(f"distribution has mean {mean:g} and standard deviation {sd:g}: it cannot be standardised")
     return mean, sd

@@ -121,6 +121,7 @@ def test_self_starting_scores_of_few_or_equal_values():
         (lambda: design.r_chart_arl(5, 0.0, 2.0, -1.0), "ratio"), (lambda: design.t2_arl(0, 9.0), "p"),
         (lambda: design.t2_arl(2, 0.0), "upper"), (lambda: design.t2_arl(2, 9.0, -1.0), "delta"),
         (lambda: design.self_starting([[1.0]]), "x"), (lambda: design.self_starting([1.0, math.nan]), "x"),
+        (lambda: design.self_starting(["a", "b"]), "x"),
         (lambda: design.shewhart_quantile(0.0), "alpha"), (lambda: design.shewhart_quantile(1.0), "alpha"),
     ],
 )  # fmt: skip

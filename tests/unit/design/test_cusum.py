@@ -81,13 +81,25 @@ def test_the_steady_state_is_the_limit_of_late_shifts(k, h, shift):
 
 def test_a_chart_that_forgets_slowly_settles_too():
     """Near k = 0 the iteration gives way to all eigenvalues; the law still solves its equation."""
-    law, chain = survivors(0.0, 15.0), pair(0.0, 15.0, 0.0).upper.chain
+    law, chain = survivors(1e-3, 15.0), pair(1e-3, 15.0, 0.0).upper.chain
     origin = np.zeros(len(law))
     origin[0] = 0.5
     after, before = law @ chain.steps - origin, law - origin
     rate = after[1:].sum() / before[1:].sum()
 
     np.testing.assert_allclose(after, rate * before, atol=1e-7)
+
+
+@pytest.mark.parametrize(("h", "shift"), [(3.0, 0.0), (10.0, 0.2)])
+def test_without_a_reference_value_the_range_is_all_in_the_long_run(h, shift):
+    """For k = 0 the survivors' S+ + S- has grown to h: S+ has the law of a walk that stays within (0, h), by all eigenvalues."""
+    chart = pair(0.0, h, shift)
+    states, still = chart.upper.states[1:], pair(0.0, h, 0.0).upper.chain.steps[1:, 1:]
+    values, vectors = np.linalg.eig(still.T)
+    law = np.abs(vectors[:, values.real.argmax()].real)
+    expected = law @ chart.mean(states, h - states) / law.sum()
+
+    assert cusum_arl(0.0, h, shift, state="steady") == pytest.approx(expected, rel=1e-10)
 
 
 def _run_lengths(chart, runs, seed):

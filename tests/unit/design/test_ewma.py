@@ -74,7 +74,8 @@ def _carried(lam, L, shift, start, points):
 
 
 @pytest.mark.parametrize(
-    ("lam", "L", "shift", "start"), [(0.1, 1.8, 0.4, 0.0), (0.3, 2.0, 0.0, 0.2), (0.05, 2.0, 1.0, -0.1), (0.7, 2.0, 0.0, 0.0)]
+    ("lam", "L", "shift", "start"),
+    [(0.1, 1.8, 0.4, 0.0), (0.3, 2.0, 0.0, 0.2), (0.05, 2.0, 1.0, -0.1), (0.7, 2.0, 0.0, 0.0), (0.2, 2.7, 0.4, -0.75)],
 )
 def test_exact_limits_equal_the_long_recursion(lam, L, shift, start):
     """No fixed limits and no extrapolation: the same to 2e-8."""
@@ -203,6 +204,7 @@ def test_kinks_of_densities_are_found():
         (lambda: ewma_arl(0.1, 3, distribution="t"), "distribution is"),
         (lambda: ewma_arl(0.1, 3, distribution=stats.poisson(3)), "no density"),
         (lambda: ewma_arl(0.1, 3, distribution=stats.cauchy()), "standardised"),
+        (lambda: ewma_arl(0.1, 3, distribution=stats.t), "freeze it"),
         (lambda: ewma_limit(0.1, 1.0), "arl0 is"),
         (lambda: ewma_limit(0.1, 370.4, "wide"), "limits is"),
     ],

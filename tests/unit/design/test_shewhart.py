@@ -193,6 +193,7 @@ def test_quantiles_are_the_smallest_that_suffice():
         ("rules", {"scheme": "nelson", "rules": ()}), ("run", {"scheme": "nelson", "rules": (2,), "run": 6}),
         ("run", {"scheme": "nelson", "rules": (2,), "run": 8.5}), ("distribution", {"distribution": "cauchy"}),
         ("distribution", {"distribution": stats.cauchy()}), ("distribution", {"distribution": 3}),
+        ("distribution", {"distribution": stats.t}), ("L", {"L": "3"}), ("rules", {"scheme": "nelson", "rules": 1}),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(name, arguments):
