@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 760, 460
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 190, 50, 50
+WIDTH, HEIGHT = 800, 460
+_LEFT, _RIGHT, _TOP, _BOTTOM = 80, 220, 50, 50
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999933")  # told apart without red and green
 
 
@@ -69,17 +69,17 @@ def _grid(scale: _Scale) -> list[str]:
         parts.append(f'<text x="{x}" y="{low + 18}" text-anchor="middle">{shift:g}</text>')
     middle = (low + high) / 2
     parts.append(f'<text x="{(left + right) / 2}" y="{HEIGHT - 12}" text-anchor="middle">shift in sigma</text>')
-    parts.append(f'<text x="18" y="{middle}" text-anchor="middle" transform="rotate(-90 18 {middle})">average run length in points</text>')
+    parts.append(f'<text x="16" y="{middle}" text-anchor="middle" transform="rotate(-90 16 {middle})">average run length in points</text>')
     return parts
 
 
 def _curve(scale: _Scale, shifts: Sequence[float], line: Line, place: int) -> list[str]:
     """One chart and its name in the legend."""
-    colour = _COLOURS[place % len(_COLOURS)]
+    colour = f'stroke="{_COLOURS[place % len(_COLOURS)]}"' + (' stroke-dasharray="7 3"' if place >= len(_COLOURS) else "")
     points = " ".join(f"{scale.x(shift)},{scale.y(arl)}" for shift, arl in zip(shifts, line.arls, strict=True))
     x, y = WIDTH - _RIGHT + 16, _TOP + 12 + 20 * place
     return [
-        f'<polyline fill="none" stroke="{colour}" stroke-width="1.8" points="{points}"/>',
-        f'<line x1="{x}" x2="{x + 22}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="3"/>',
+        f'<polyline fill="none" {colour} stroke-width="1.8" points="{points}"/>',
+        f'<line x1="{x}" x2="{x + 22}" y1="{y}" y2="{y}" {colour} stroke-width="3"/>',
         f'<text x="{x + 28}" y="{y + 4}">{escape(line.name)}</text>',
     ]

@@ -1,83 +1,143 @@
 """Charts that compete for one task: the same average run length in control, the same shift to detect.
 
-All are two-sided charts of standardised, independent, normal points with known mean and sigma. The CUSUMs have k at half the shift,
-which is best for it; the EWMAs have a few weights, of which the smaller ones suit smaller shifts.
+All are two-sided charts of standardised, independent, normal points with known mean and sigma; those of a set start again together. The
+CUSUMs have k at half the shift, which is best for it; the EWMAs have a few weights, of which the smaller ones suit smaller shifts, and
+exact limits. Sets take the EWMA that is soonest among those whose joint rates are known.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from scipy.special import ndtri
-
-from streamspc.design import cusum_arl, cusum_limit, ewma_arl, ewma_limit, shewhart_arl, shewhart_cusum_arl, shewhart_cusum_limit
+from streamspc.cli.delays import Charts, delay
+from streamspc.design import (
+    bank_limits,
+    confirmed_arl,
+    cusum_arl,
+    ewma_arl,
+    shewhart_arl,
+    shewhart_cusum_arl,
+    shewhart_ewma_arl,
+)
 
 MOST = 1e5  # the largest ARL0 that a bare Shewhart chart is designed for
+SCALES = (0.25, 0.5, 1.0)
 WEIGHTS = (0.02, 0.05, 0.1, 0.2, 0.4)
 ADVICE = (
-    "its limit would stand on a tail of the data that nobody has seen; use an EWMA, let a second point confirm a signal, "
-    "or count false alarms per series"
+    "its limit would stand on a tail of the data that nobody has seen; use an EWMA, let a second point confirm a signal "
+    "(confirmed Shewhart), or count false alarms per series (per: series)"
 )
 
 Curve = Callable[[float], float]
+Maker = Callable[[], "Candidate"]
 
 
 class Candidate(NamedTuple):
     """A chart: its limits, and its average run length as a function of the shift, from the start and in steady state."""
 
-    name: str
     limits: dict[str, float]
-    start: Curve | None  # None where the chart is refused
-    steady: Curve | None  # None also where the engine has none
+    start: Curve | None = None  # None where there is no equation, or the chart is refused
+    steady: Curve | None = None
+    name: str = ""
+    charts: Charts | None = None  # to simulate what has no equation
     refused: str = ""  # why
+
+    def delay(self, shift: float, *, late: bool) -> tuple[float | None, bool]:
+        """Average points to the signal, and whether they were simulated; None where they are too many for that."""
+        curve = self.steady if late else self.start
+        if curve is not None:
+            return curve(shift), False
+        return (delay(self.charts, shift, late=late) if self.charts else None), True
 
 
 def candidates(arl0: float, shift: float) -> list[Candidate]:
     """The charts for a task, in the order in which people know them; those that cannot be designed say why."""
-    makers: list[tuple[str, Callable[[], Candidate]]] = [
+    k = shift / 2.0
+    alone: list[tuple[str, Maker]] = [
         ("Shewhart", lambda: _shewhart(arl0)),
-        ("CUSUM", lambda: _cusum(arl0, shift / 2.0)),
+        ("confirmed Shewhart", lambda: _confirmed(arl0)),
+        ("CUSUM", lambda: _cusum(arl0, k)),
         *((f"EWMA {lam:g}", lambda lam=lam: _ewma(arl0, lam)) for lam in WEIGHTS),
-        ("Shewhart + CUSUM", lambda: _both(arl0, shift / 2.0)),
     ]
-    return list(_made(makers))
+    found = list(_made(alone))
+    lam = _soonest([each for each in found if each.limits.get("lam", 0.0) in WEIGHTS[1:]], shift)
+    sets: list[tuple[str, Maker]] = [
+        ("Shewhart + CUSUM", lambda: _shewhart_cusum(arl0, k)),
+        (f"Shewhart + EWMA {lam:g}", lambda: _shewhart_ewma(arl0, lam)),
+        ("confirmed Shewhart + CUSUM", lambda: _several(arl0, (k,), (), 2)),
+        (f"Shewhart + CUSUM + EWMA {lam:g}", lambda: _several(arl0, (_tabulated(k),), (lam,), 1)),
+    ]
+    return [*found, *_made(sets)]
 
 
-def _made(makers: list[tuple[str, Callable[[], Candidate]]]) -> Iterator[Candidate]:
+def _made(makers: list[tuple[str, Maker]]) -> Iterator[Candidate]:
     for name, make in makers:
         try:
             yield make()._replace(name=name)
         except ValueError as error:
-            yield Candidate(name, {}, None, None, str(error))
+            yield Candidate({}, name=name, refused=str(error))
+
+
+def _tabulated(k: float) -> float:
+    """The nearest k whose joint rate with an EWMA is known, within their range."""
+    return min(SCALES, key=lambda known: abs(math.log(known / k))) if SCALES[0] <= k <= SCALES[-1] else k
+
+
+def _soonest(ewmas: list[Candidate], shift: float) -> float:
+    """The weight with the shortest delay of a late shift."""
+    return min(ewmas, key=lambda each: each.delay(shift, late=True)[0] or 0.0).limits["lam"] if ewmas else WEIGHTS[-1]
 
 
 def _shewhart(arl0: float) -> Candidate:
     if arl0 > MOST:
         raise ValueError(f"an ARL0 of {arl0:.3g} is more than {MOST:g}: {ADVICE}")
-    limit = float(-ndtri(0.5 / arl0))
+    limit = bank_limits(arl0, cusum=()).shewhart or 0.0
 
     def arl(shift: float) -> float:
         return shewhart_arl(limit, shift)
 
-    return Candidate("", {"L": limit}, arl, arl)
+    return Candidate({"L": limit}, arl, arl)
+
+
+def _confirmed(arl0: float) -> Candidate:
+    limit = bank_limits(arl0, cusum=(), confirm=2).shewhart or 0.0
+    return Candidate({"L": limit}, lambda shift: confirmed_arl(limit, shift), lambda shift: confirmed_arl(limit, shift, state="steady"))
 
 
 def _cusum(arl0: float, k: float) -> Candidate:
-    h = cusum_limit(k, arl0)
-    return Candidate("", {"k": k, "h": h}, lambda shift: cusum_arl(k, h, shift), lambda shift: cusum_arl(k, h, shift, state="steady"))
+    h = bank_limits(arl0, shewhart=False, cusum=(k,)).cusum[0]
+    return Candidate({"k": k, "h": h}, lambda shift: cusum_arl(k, h, shift), lambda shift: cusum_arl(k, h, shift, state="steady"))
 
 
 def _ewma(arl0: float, lam: float) -> Candidate:
-    limit = ewma_limit(lam, arl0)
+    limit = bank_limits(arl0, shewhart=False, cusum=(), ewma=(lam,)).ewma[0]
     return Candidate(
-        "",
         {"lam": lam, "L": limit},
-        lambda shift: ewma_arl(lam, limit, shift),
+        lambda shift: ewma_arl(lam, limit, shift, limits="exact"),
         lambda shift: ewma_arl(lam, limit, shift, state="steady"),
     )
 
 
-def _both(arl0: float, k: float) -> Candidate:
-    h, c = shewhart_cusum_limit(k, arl0)
-    return Candidate("", {"k": k, "h": h, "c": c}, lambda shift: shewhart_cusum_arl(k, h, c, shift), None)
+def _shewhart_cusum(arl0: float, k: float) -> Candidate:
+    limits = bank_limits(arl0, cusum=(k,))
+    h, c = limits.cusum[0], limits.shewhart or 0.0
+    return Candidate({"k": k, "h": h, "c": c}, lambda shift: shewhart_cusum_arl(k, h, c, shift), charts=Charts(limits, (k,)))
+
+
+def _shewhart_ewma(arl0: float, lam: float) -> Candidate:
+    limits = bank_limits(arl0, cusum=(), ewma=(lam,))
+    width, c = limits.ewma[0], limits.shewhart or 0.0
+    return Candidate(
+        {"lam": lam, "L": width, "c": c},
+        lambda shift: shewhart_ewma_arl(lam, width, c, shift),
+        lambda shift: shewhart_ewma_arl(lam, width, c, shift, state="steady"),
+    )
+
+
+def _several(arl0: float, k: tuple[float, ...], lam: tuple[float, ...], confirm: int) -> Candidate:
+    """A set by the table of factors."""
+    limits = bank_limits(arl0, cusum=k, ewma=lam, confirm=confirm)
+    named = {"k": k[0], "h": limits.cusum[0]} | ({"lam": lam[0], "L": limits.ewma[0]} if lam else {}) | {"c": limits.shewhart or 0.0}
+    return Candidate(named, charts=Charts(limits, k, lam, confirm))

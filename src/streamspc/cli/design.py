@@ -22,7 +22,10 @@ EPILOG = """exit codes:
   0  done
   2  the command line is wrong, or the picture cannot be written"""
 _MEANING = """points, hours: average time to the signal when the shift is there from the start
-steady: when the shift comes late and no false alarm was before it"""
+steady: when the shift comes late and no false alarm was before it
+k, h, c, L: in sigma of a point; L of an EWMA: in sigma of its statistic at that point, which grows at first (exact limits)
+confirmed: the second of two successive points beyond the limit, on one side, signals"""
+_ABOUT = "~: by a table with a standard error of 1 %, or by simulation, to about 1 %"
 _HOUR = 3_600_000_000
 _SHIFTS = 36  # of the picture, beside 0
 
@@ -47,6 +50,7 @@ class Delay(NamedTuple):
 
     points: float
     hours: float
+    simulated: bool
 
 
 class Row(NamedTuple):
@@ -54,6 +58,7 @@ class Row(NamedTuple):
 
     chart: str
     limits: dict[str, float]
+    exact: bool = True  # are the limits, and so the ARL0?
     arl0: float | None = None
     start: Delay | None = None
     steady: Delay | None = None
@@ -69,21 +74,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--detect", required=True, type=_shift, metavar="SHIFT", help="shift to detect soon, such as 1sigma (of a point)")
     add("--metrics", type=_series, default=1, metavar="N", help="charts that share the false alarms (default: %(default)s)")
     add("--json", action="store_true", help="answer in JSON")
-    add("--picture", type=Path, metavar="FILE.svg", help="write the average run lengths of all charts over the shift as a picture")
+    add(
+        "--picture",
+        type=_svg,
+        metavar="FILE.svg",
+        help="write the average run lengths over the shift, of charts that have an equation, as a picture",
+    )
 
 
 def execute(args: argparse.Namespace) -> int:
     """Print the table; draw the picture where one is asked for."""
     from streamspc.cli.candidates import candidates  # noqa: PLC0415  # --help needs no engine
+    from streamspc.design import series_arl0  # noqa: PLC0415
 
     budget, every, shift = args.false_alarms, args.every, args.detect
-    arl0 = budget.microseconds / every.microseconds * args.metrics / budget.alarms
-    if arl0 <= 1.0:
+    try:
+        arl0 = series_arl0(budget.microseconds / every.microseconds / budget.alarms, args.metrics)
+    except ValueError:
         raise ConfigError(
             f"streamspc design: --false-alarms {budget.text!r} is a false alarm at every point of {every.text}; ask for fewer"
-        )
+        ) from None
     found = candidates(arl0, shift)
-    rows = [_row(candidate, shift, every) for candidate in found]
+    rows = [_row(candidate, arl0, shift, every) for candidate in found]
     if args.picture is not None:
         _draw(args.picture, found, arl0, shift)
     if args.json:
@@ -95,29 +107,33 @@ def execute(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _row(candidate: Candidate, shift: float, every: Every) -> Row:
+def _row(candidate: Candidate, arl0: float, shift: float, every: Every) -> Row:
     """The numbers of one chart."""
-    if candidate.start is None:
+    if candidate.refused:
         return Row(candidate.name, candidate.limits, refused=candidate.refused)
 
-    def delay(points: float) -> Delay:
-        return Delay(points, points * every.microseconds / _HOUR)
+    def delay(*, late: bool) -> Delay | None:
+        points, simulated = candidate.delay(shift, late=late)
+        return None if points is None else Delay(points, points * every.microseconds / _HOUR, simulated)
 
-    steady = None if candidate.steady is None else delay(candidate.steady(shift))
-    return Row(candidate.name, candidate.limits, candidate.start(0.0), delay(candidate.start(shift)), steady)
+    exact = candidate.start is not None
+    return Row(
+        candidate.name, candidate.limits, exact, candidate.start(0.0) if candidate.start else arl0, delay(late=False), delay(late=True)
+    )
 
 
 def table(rows: list[Row]) -> str:
     """The table as text, and below it why charts were refused and which is soonest."""
     head = ("chart", "limits", "ARL0", "points", "points steady", "hours", "hours steady")
-    cells = [head, *(_cells(row) for row in rows if row.start is not None)]
+    cells = [head, *(_cells(row) for row in rows if not row.refused)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
     lines = ["  ".join(_padded(cell, widths[column], column) for column, cell in enumerate(line)) for line in cells]
     notes = [f"{row.chart}: refused, {row.refused}" for row in rows if row.refused]
-    soonest = min((row for row in rows if row.steady is not None), key=lambda row: row.steady or Delay(0.0, 0.0), default=None)
-    if soonest is not None:
-        notes.append(f"soonest in steady state: {soonest.chart}")
-    return "\n".join([*lines, "", _MEANING, *notes, ""])
+    late = [(row.steady.points, row.chart) for row in rows if row.steady is not None]
+    if late:
+        notes.append(f"soonest in steady state: {min(late)[1]}")
+    about = [_ABOUT] if any("~" in line for line in lines) else []
+    return "\n".join([*lines, "", _MEANING, *about, *notes, ""])
 
 
 def _padded(cell: str, width: int, column: int) -> str:
@@ -126,13 +142,15 @@ def _padded(cell: str, width: int, column: int) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     limits = ", ".join(f"{name} {value:.6g}" for name, value in row.limits.items())
-    delays = (row.start.points if row.start else None, row.steady.points if row.steady else None)
-    hours = (row.start.hours if row.start else None, row.steady.hours if row.steady else None)
-    return (row.chart, limits, *(_short(number) for number in (row.arl0, *delays, *hours)))
+    delays = [_short(each and each.points, each is not None and each.simulated) for each in (row.start, row.steady)]
+    hours = [_short(each and each.hours, each is not None and each.simulated) for each in (row.start, row.steady)]
+    return (row.chart, limits, _short(row.arl0, not row.exact), *delays, *hours)
 
 
-def _short(number: float | None) -> str:
-    return "-" if number is None else f"{number:.0f}" if number >= 1000 else f"{number:.4g}"
+def _short(number: float | None, about: bool) -> str:  # noqa: FBT001 - a cell and its mark
+    if number is None:
+        return "-"
+    return "~" * about + (f"{number:.0f}" if 1000 <= number < 1e8 else f"{number:.4g}")
 
 
 def _plain(row: Row) -> dict[str, object]:
@@ -183,6 +201,12 @@ def _shift(text: str) -> float:
     if match is None or not 0.0 < float(match[1]) <= 100.0:
         raise argparse.ArgumentTypeError(f"{text!r} is no shift: write a number of sigma above 0, such as 1sigma or 0.5sigma")
     return float(match[1])
+
+
+def _svg(text: str) -> Path:
+    if not text.endswith(".svg"):
+        raise argparse.ArgumentTypeError(f"{text!r}: the picture is an SVG; let its name end in .svg")
+    return Path(text)
 
 
 def _series(text: str) -> int:

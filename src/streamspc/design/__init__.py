@@ -4,6 +4,7 @@ Limits are taken from the configuration as they are; the average run lengths beh
 modules of `chart`.
 """
 
+from streamspc.design.alone import confirmed_arl
 from streamspc.design.ar1_cusum import ar1_cusum_arl, ar1_cusum_limit
 from streamspc.design.ar1_ewma import ar1_ewma_arl, ar1_ewma_limit
 from streamspc.design.ar1_shewhart import ar1_shewhart_arl, ar1_shewhart_limit
@@ -33,6 +34,7 @@ from streamspc.design.s_chart import s_chart_arl
 from streamspc.design.self_starting import self_starting
 from streamspc.design.shewhart import shewhart_arl, shewhart_quantile
 from streamspc.design.shewhart_cusum import shewhart_cusum_arl, shewhart_cusum_limit
+from streamspc.design.shewhart_ewma import shewhart_ewma_arl
 from streamspc.design.variance_charts import cusum_variance_arl, cusum_variance_limit, ewma_variance_arl, ewma_variance_limit
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "binomial_cusum_limit",
     "c_chart_arl",
     "c_chart_limit",
+    "confirmed_arl",
     "cusum_arl",
     "cusum_limit",
     "cusum_quantile",
@@ -82,6 +85,7 @@ __all__ = [
     "shewhart_arl",
     "shewhart_cusum_arl",
     "shewhart_cusum_limit",
+    "shewhart_ewma_arl",
     "shewhart_quantile",
     "t2_arl",
 ]

@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from streamspc.design.cusum import cusum_limit
+from streamspc.design import arguments
+from streamspc.design.absorbing import Absorbing
+from streamspc.design.cusum import SIDES, STATES, cusum_limit
 from streamspc.design.ewma import ewma_limit
 from streamspc.design.ewma_exact import exact_mean
 from streamspc.design.ewma_smooth import Smooth, asymptotic
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from streamspc.model import Floats
 
 BELOW = 7.0  # sigma of the statistic, from which on an EWMA does not come back in time to matter
-SIDES = ("two", "upper")
 
 
 def shewhart(arl0: float, sided: str, confirm: int = 1) -> float:
@@ -51,6 +52,31 @@ def shewhart(arl0: float, sided: str, confirm: int = 1) -> float:
     if beyond > 0.5:
         raise ValueError(f"arl0 is {arl0:g}: limits at the centre have a longer one")
     return float(-ndtri(beyond))
+
+
+def confirmed_arl(L: float, shift: float = 0.0, sided: str = "two", state: str = "zero") -> float:  # noqa: N803 - the literature's name
+    """Average run length of a Shewhart chart whose signal takes two successive points beyond L sigma, on one side of the centre.
+
+    `sided="two"`: either side, "upper" and "lower": that side only. `state="zero"`: from no point; "steady": conditional steady state, the
+    limit of E[RL - tau | RL > tau] when a chart that has been in control for tau points shifts.
+
+    Raises:
+        ValueError: a number or a word is impossible.
+
+    >>> round(confirmed_arl(2.0), 1), round(confirmed_arl(2.0, shift=2.0), 3)
+    (988.0, 6.0)
+    """
+    L, shift = arguments.non_negative("L", L), arguments.finite("shift", shift)  # noqa: N806
+    arguments.one_of("sided", sided, SIDES)
+
+    def chain(shift: float) -> Absorbing:
+        up, down = (sided != "lower") * float(ndtr(shift - L)), (sided != "upper") * float(ndtr(-shift - L))
+        within = float(ndtr(L - shift) - ndtr(-L - shift)) if sided == "two" else 1.0 - up - down
+        return Absorbing(np.array([[within, up, down], [within, 0.0, down], [within, up, 0.0]]), np.array([0.0, up, down]))
+
+    steady = arguments.one_of("state", state, STATES) == "steady"
+    mean = chain(shift).mean
+    return float(chain(0.0).law @ mean if steady else mean[0])
 
 
 @lru_cache(maxsize=1024)

@@ -1,8 +1,9 @@
 """The factors by which each chart of a set must be rarer than the set, from a table that `bench/joint_factors.py` makes by simulation.
 
-The file `joint_factors.json` has the seed, the values of arl0 of its columns, and the largest standard error of the ARL0 that a factor
-gives. Between columns the logarithm of a factor is interpolated in log arl0; beyond the last column it goes on with its last slope and is
-never more than the number of charts, where their alarms share nothing.
+The file `joint_factors.json` has the seed, the values of arl0 of its columns, and the largest standard errors of the ARL0 that its factors
+give. Between columns the logarithm of a factor is interpolated in log arl0. Far out, alarms of charts share less and less, and the factor
+tends to their number: beyond the last column its distance from there shrinks like the power of arl0 that it follows over the last decade.
+Tried a decade earlier, that misses the simulated factors by 0.8 % (root mean square), and by 2.5 % in the worst set.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import json
 import math
 from functools import cache
 from importlib.resources import files
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,7 +47,7 @@ def factor(shewhart: str, cusum: Sequence[float], ewma: Sequence[float], sided: 
     rows = [_row(shewhart, k, lam, sided) for k in _near("k", cusum, SCALES, len(ewma)) for lam in _near("lam", ewma, WEIGHTS, len(cusum))]
     logs = rows[0] if len(rows) == 1 else _between(rows, *((cusum, SCALES) if cusum else (ewma, WEIGHTS)))
     charts = bool(shewhart) + len(cusum) + len(ewma)
-    return min(float(math.exp(_at(logs, math.log(arl0)))), float(charts))
+    return min(math.exp(interpolated(np.log(table()["arl0"]), logs, math.log(arl0), charts)), float(charts))
 
 
 def _near(name: str, wanted: Sequence[float], known: tuple[float, ...], others: int) -> list[tuple[float, ...]]:
@@ -68,13 +68,15 @@ def _row(shewhart: str, cusum: tuple[float, ...], ewma: tuple[float, ...], sided
 
 
 def _between(rows: list[Floats], wanted: Sequence[float], known: tuple[float, ...]) -> Floats:
-    at: Floats = PchipInterpolator(np.log(known), np.array(rows))(math.log(wanted[0]))
-    return at
+    """The row of a parameter between the known ones, for two charts: what their alarms share is smooth in its root."""
+    shared = np.log(np.maximum(2.0 - np.exp(rows), 1e-4))
+    return np.asarray(np.log(2.0 - np.exp(PchipInterpolator(np.sqrt(known), shared)(math.sqrt(wanted[0])))), np.float64)
 
 
-def _at(logs: Floats, place: float) -> float:
-    columns = np.log(table()["arl0"])
-    if place > columns[-1]:
-        (before, last), (low, high) = next(pairwise(columns[-3::2])), (logs[-3], logs[-1])
-        return float(high + max(0.0, high - low) * (place - last) / (last - before))
-    return float(PchipInterpolator(columns, logs)(place))
+def interpolated(columns: Floats, logs: Floats, place: float, charts: int) -> float:
+    """The logarithm of a factor at `place`, a log arl0, between columns half a decade apart, or beyond the last."""
+    if place <= columns[-1]:
+        return float(PchipInterpolator(columns, logs)(place))
+    early, last = np.log(np.maximum(charts - np.exp(logs[[-3, -1]]), 1e-9))
+    slope = min(0.0, float(last - early)) / float(columns[-1] - columns[-3])
+    return math.log(charts - math.exp(last + slope * (place - float(columns[-1]))))

@@ -9,10 +9,14 @@ import pytest
 
 from streamspc.cli import main
 from streamspc.cli.codes import ExitCode
-from streamspc.design import cusum_arl, cusum_limit
+from streamspc.cli.delays import Charts, delay
+from streamspc.design import BankLimits, bank_limits, confirmed_arl, cusum_arl, cusum_limit, shewhart_ewma_arl
 
 TASK = ["design", "--false-alarms", "1 per 30d", "--every", "1h", "--detect", "1sigma"]  # ARL0 720
-CHARTS = ["Shewhart", "CUSUM", "EWMA 0.02", "EWMA 0.05", "EWMA 0.1", "EWMA 0.2", "EWMA 0.4", "Shewhart + CUSUM"]
+ALONE = ["Shewhart", "confirmed Shewhart", "CUSUM", "EWMA 0.02", "EWMA 0.05", "EWMA 0.1", "EWMA 0.2", "EWMA 0.4"]
+PAIRS = ["Shewhart + CUSUM", "Shewhart + EWMA 0.1"]
+TABULATED = ["confirmed Shewhart + CUSUM", "Shewhart + CUSUM + EWMA 0.1"]
+CHARTS = [*ALONE, *PAIRS, *TABULATED]
 
 
 def answered(capsys, *words):
@@ -45,9 +49,30 @@ def test_the_numbers_are_the_engine_s(capsys):
     assert list(rows) == CHARTS
     assert all(row["arl0"] == pytest.approx(720.0, rel=1e-6) for row in rows.values())
     assert rows["CUSUM"]["limits"] == {"k": 0.5, "h": pytest.approx(h)}
-    assert rows["CUSUM"]["start"] == {"points": pytest.approx(cusum_arl(0.5, h, 1.0)), "hours": pytest.approx(cusum_arl(0.5, h, 1.0))}
+    delay = pytest.approx(cusum_arl(0.5, h, 1.0))
+    assert rows["CUSUM"]["start"] == {"points": delay, "hours": delay, "simulated": False}
     assert rows["CUSUM"]["steady"]["points"] == pytest.approx(cusum_arl(0.5, h, 1.0, state="steady"))
-    assert rows["Shewhart + CUSUM"]["steady"] is None
+    assert {name for name, row in rows.items() if not row["exact"]} == set(TABULATED)
+    three = bank_limits(720.0, ewma=(0.1,))
+    assert rows[TABULATED[1]]["limits"] == {"k": 0.5, "h": three.cusum[0], "lam": 0.1, "L": three.ewma[0], "c": three.shewhart}
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_has_no_equation_is_simulated(late, capsys):
+    """Tried where there is an equation it agrees, to the 1 % that is promised."""
+    h = cusum_limit(0.5, 720.0)
+    state = "steady" if late else "zero"
+    found = delay(Charts(BankLimits(None, (h,), (), 720.0, exact=True, factor=1.0), (0.5,)), 1.0, late=late)
+    assert found == pytest.approx(cusum_arl(0.5, h, 1.0, state=state), rel=0.015)
+    wanted = shewhart_ewma_arl(0.1, 3.0, 3.3, 1.0, state=state)
+    found = delay(Charts(BankLimits(3.3, (), (3.0,), 720.0, exact=True, factor=1.0), (), (0.1,)), 1.0, late=late)
+    assert found == pytest.approx(wanted, rel=0.015)
+    confirmed = Charts(BankLimits(1.5, (), (), 120.0, exact=True, factor=1.0), confirm=2)
+    assert delay(confirmed, 1.5, late=late) == pytest.approx(confirmed_arl(1.5, 1.5, state=state), rel=0.02)
+    assert delay(confirmed._replace(limits=confirmed.limits._replace(shewhart=4.0)), 0.01, late=late) is None
+
+    assert main([*TASK]) == ExitCode.OK
+    assert "~: by a table with a standard error of 1 %, or by simulation" in capsys.readouterr().out
 
 
 def test_charts_share_the_false_alarms(capsys):
@@ -61,14 +86,16 @@ def test_charts_share_the_false_alarms(capsys):
 def test_a_bare_shewhart_chart_is_refused_far_out(capsys):
     """With advice; the others are designed all the same."""
     words = ["design", "--false-alarms", "1 per 30d", "--every", "1m", "--detect", "1sigma", "--metrics", "500"]
-    first = answered(capsys, *words)["charts"][0]
+    charts = answered(capsys, *words)["charts"]
+    first = charts[0]
 
     assert first.keys() == {"chart", "refused"}
     assert main(words) == ExitCode.OK
     out = capsys.readouterr().out
     assert "\nShewhart: refused, an ARL0 of 2.16e+07 is more than 100000" in out
-    assert "use an EWMA, let a second point confirm a signal, or count false alarms per series" in out
-    assert [line.split("  ")[0] for line in out.splitlines()[4:11]] == CHARTS[1:]
+    assert "use an EWMA, let a second point confirm a signal (confirmed Shewhart), or count false alarms per series (per: series)" in out
+    assert [line.split("  ")[0] for line in out.splitlines()[4:12]] == [row["chart"] for row in charts[1:9]]
+    assert not any("refused" in row and row["refused"] for row in charts[1:])
 
 
 def test_a_picture_of_the_curves(tmp_path, capsys):
@@ -79,12 +106,12 @@ def test_a_picture_of_the_curves(tmp_path, capsys):
     space = "{http://www.w3.org/2000/svg}"
     curves = [line.get("points", "").split() for line in tree.iter(f"{space}polyline")]
 
-    assert len(curves) == len(CHARTS)
+    assert len(curves) == len(ALONE) + len(PAIRS)
     assert {curve[0] for curve in curves} == {curves[0][0]}
     assert all(len(curve) == 37 for curve in curves)
     heights = [float(point.split(",")[1]) for point in curves[1]]
     assert heights == sorted(heights)  # the larger the shift, the sooner
-    assert {text.text for text in tree.iter(f"{space}text")} >= {*CHARTS, "Average run lengths, ARL0 = 720", "1", "1000"}
+    assert {text.text for text in tree.iter(f"{space}text")} >= {*ALONE, *PAIRS, "Average run lengths, ARL0 = 720", "1", "1000"}
 
 
 @pytest.mark.parametrize(
@@ -100,6 +127,7 @@ def test_a_picture_of_the_curves(tmp_path, capsys):
         ("--detect", "0sigma", "is no shift"),
         ("--metrics", "0", "is no number of charts"),
         ("--metrics", "2.5", "is no number of charts"),
+        ("--picture", "arl.png", "the picture is an SVG; let its name end in .svg"),
         ("--picture", "/no/such/folder/x.svg", "--picture /no/such/folder/x.svg: No such file or directory"),
     ],
 )
