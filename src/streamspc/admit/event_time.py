@@ -35,6 +35,8 @@ def from_kafka(kafka: Ints) -> tuple[Ints, Faults]:
 
 def from_field(raw: list[Any], unit: str) -> tuple[Ints, Faults]:
     """Event times of a field's values in `unit` (texts for iso8601, else integers and floats), and what is wrong by position."""
+    if unit != "iso8601" and (whole := _integers(raw, SCALE[unit])) is not None:
+        return whole, {}
     missing = [at for at, value in enumerate(raw) if value is None] if None in raw else []
     faults = _missing(missing, "null or missing")
     if unit == "iso8601":
@@ -46,6 +48,17 @@ def from_field(raw: list[Any], unit: str) -> tuple[Ints, Faults]:
     else:
         times = _scaled(raw, SCALE[unit])
     return times, _outside(times) | faults
+
+
+def _integers(raw: list[Any], scale: int) -> Ints | None:
+    """Microseconds, where all are integers within the years 1 to 9999; else None."""
+    if set(map(type, raw)) != {int}:
+        return None
+    try:
+        whole = np.fromiter(raw, dtype=np.int64, count=len(raw))
+    except OverflowError:
+        return None
+    return whole * scale if FIRST // scale < whole.min() and whole.max() < LAST // scale else None
 
 
 def _scaled(raw: list[Any], scale: int) -> Ints:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import reduce
-from itertools import compress
-from operator import or_
-from typing import TYPE_CHECKING, Any
+from itertools import repeat
+from operator import is_, or_
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from streamspc.admit import event_time
-from streamspc.admit.decode import Decoder, Path
+from streamspc.admit.decode import Chunk, Decoder, Path
 from streamspc.admit.segment import Segments
 from streamspc.errors import BadRecord, ConfigError, Reason
 from streamspc.model import Bools, Column, Columns, FieldKind, Ints, StreamSpec
@@ -28,6 +28,17 @@ _TYPES: dict[FieldKind, frozenset[type]] = {
     FieldKind.FLAG: frozenset({bool}),
 }
 _SCALARS = frozenset({str, int, float, bool})
+
+
+class _Part(NamedTuple):
+    """Decoded records of a chunk as columns."""
+
+    rows: Ints  # [k] index in the batch
+    times: Ints  # [k] event time, 0 where it is Kafka's
+    codes: Ints  # [k] of segments; anything where the stream has none
+    fields: dict[str, Column]
+    faults: dict[int, BadRecord]  # event times that cannot be read, by index in the batch
+    bad: dict[int, BadRecord]  # what did not decode
 
 
 class Reader:
@@ -61,45 +72,56 @@ class Reader:
 
     def __call__(self, batch: Batch) -> Columns:
         """Columns of the admitted records, and the reasons of the others."""
-        decoded, raw, bad = self._decoder(batch.values)
-        rows = np.array(decoded, dtype=np.int64)
+        self._segments.forget()
+        parts = [self._part(chunk) for chunk in self._decoder(batch.values)]
+        rows, times, codes = (np.concatenate(column) for column in zip(*(part[:3] for part in parts), strict=True))
+        fields = {name: Column(*map(np.concatenate, zip(*(part.fields[name] for part in parts), strict=True))) for name in self._fields}
         kafka = event_time.kafka_time(batch.timestamps[rows])
-        fields = {name: _column(raw[path], kind) for name, (path, kind) in self._fields.items()}
-        times, timing = self._times(raw, kafka)
-        faults = timing | _too_large(fields)
-        segments = [raw[path] for path in self._segment_by]
+        if self._event is None:
+            times, timing = event_time.from_kafka(kafka)
+        else:
+            timing = self._early(times, kafka)
+        faults = {int(rows[at]): fault for at, fault in timing.items()}
+        for part in parts:
+            faults |= part.faults
+        faults |= {int(rows[at]): fault for at, fault in _too_large(fields).items()}
         if faults:
-            keep = np.ones(len(rows), dtype=bool)
-            keep[list(faults)] = False
-            bad |= {decoded[at]: fault for at, fault in faults.items()}
-            rows, kafka, times = rows[keep], kafka[keep], times[keep]
+            keep = ~np.isin(rows, list(faults))
+            rows, kafka, times, codes = rows[keep], kafka[keep], times[keep], codes[keep]
             fields = {name: Column(column.values[keep], column.null[keep]) for name, column in fields.items()}
-            segments = [list(compress(values, keep)) for values in segments]
-        codes, names = self._segments(segments) if segments else (np.full(len(rows), -1, dtype=np.int32), ())
+        bad = {row: problem for part in parts for row, problem in part.bad.items()} | faults
+        segment, names = self._segments.named(codes) if self._segment_by else (np.full(len(rows), -1, dtype=np.int32), ())
         worst = sorted(bad)
         return Columns(
             rows=rows,
             event_time=times,
             kafka_time=kafka,
             fields=fields,
-            segment=codes,
+            segment=segment,
             names=names,
             bad_rows=np.array(worst, dtype=np.int64),
             bad_reasons=tuple(bad[row].reason for row in worst),
             bad_details=tuple(bad[row].detail for row in worst),
         )
 
-    def _times(self, raw: Mapping[Path, list[Any]], kafka: Ints) -> tuple[Ints, dict[int, BadRecord]]:
-        """Event times and what is wrong with them, by position."""
-        if self._event is None:
-            return event_time.from_kafka(kafka)
-        times, faults = event_time.from_field(raw[self._event], self._spec.event_time.unit)
+    def _part(self, chunk: Chunk) -> _Part:
+        """The fields of a chunk as columns, before its texts and numbers are forgotten."""
+        raw = chunk.fields
+        times, faults = np.zeros(len(chunk.rows), dtype=np.int64), {}
+        if self._event is not None:
+            times, wrong = event_time.from_field(raw[self._event], self._spec.event_time.unit)
+            faults = {int(chunk.rows[at]): fault for at, fault in wrong.items()}
+        fields = {name: _column(raw[path], kind) for name, (path, kind) in self._fields.items()}
+        codes = self._segments.codes([raw[path] for path in self._segment_by]) if self._segment_by else times
+        return _Part(chunk.rows, times, codes, fields, faults, chunk.bad)
+
+    def _early(self, times: Ints, kafka: Ints) -> dict[int, BadRecord]:
+        """What is too far ahead of Kafka's timestamp, by position."""
         ahead: Bools = (kafka >= 0) & (times - min(self._spec.max_future_us, 2**62) > kafka)
-        early = {
+        return {
             int(at): BadRecord(Reason.FUTURE, f"{(times[at] - kafka[at]) / 1e6:.6g} s after the Kafka timestamp")
             for at in np.flatnonzero(ahead)
         }
-        return times, early | faults
 
 
 def _column(raw: list[Any], kind: FieldKind) -> Column:
@@ -108,7 +130,7 @@ def _column(raw: list[Any], kind: FieldKind) -> Column:
         null = np.isnan(values)
         values[null] = 0.0
         return Column(values, null)
-    return Column(np.fromiter(raw, dtype=object, count=len(raw)), np.array([value is None for value in raw], dtype=bool))
+    return Column(np.fromiter(raw, dtype=object, count=len(raw)), np.fromiter(map(is_, raw, repeat(None)), dtype=bool, count=len(raw)))
 
 
 def _too_large(fields: Mapping[str, Column]) -> dict[int, BadRecord]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streamspc.model import WHOLE, Codes
+from streamspc.model import WHOLE, Codes, Ints
 
 NULL = "∅"  # null or missing
 LONGEST = 200  # characters of a name; a longer one is cut and ends with its hash
@@ -38,13 +38,19 @@ class Segments:
     def __init__(self) -> None:
         self._known = _Known()
 
-    def __call__(self, columns: list[list[Any]]) -> tuple[Codes, tuple[str, ...]]:
-        """Code of each record into the sorted names that occur. `columns` are the values of each field: text, number, bool, None."""
+    def forget(self) -> None:
+        """Start again when too many values are known. Between two batches: codes hold until then."""
         if len(self._known) > REMEMBERED:
             self._known = _Known()
+
+    def codes(self, columns: list[list[Any]]) -> Ints:
+        """A code for each record, the same for the same name. `columns` are the values of each field: text, number, bool, None."""
         told = [_told(values) for values in columns]
         keys = told[0] if len(told) == 1 else list(zip(*told, strict=True))
-        codes = np.fromiter(map(self._known.__getitem__, keys), dtype=np.intp, count=len(keys))
+        return np.fromiter(map(self._known.__getitem__, keys), dtype=np.int64, count=len(keys))
+
+    def named(self, codes: Ints) -> tuple[Codes, tuple[str, ...]]:
+        """Codes into the sorted names that occur, and those."""
         names = self._known.names
         used = sorted(np.flatnonzero(np.bincount(codes, minlength=len(names))), key=names.__getitem__)
         place = np.zeros(len(names), dtype=np.int32)

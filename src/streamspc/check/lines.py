@@ -78,11 +78,12 @@ class _Stamps:
         self._decode = Decoder({self._path: int | float | str})
 
     def __call__(self, values: list[bytes]) -> Ints:
-        rows, columns, _ = self._decode(values)
-        times, found = np.full(len(values), -1, np.int64), columns[self._path]
-        for kinds, unit in (((int, float), "ms"), ((str,), "iso8601")):
-            chosen = [at for at, value in enumerate(found) if isinstance(value, kinds)]
-            micros, faults = from_field([found[at] for at in chosen], unit)
-            micros[list(faults)] = -1000
-            times[[rows[at] for at in chosen]] = micros // 1000
+        times = np.full(len(values), -1, np.int64)
+        for rows, fields, _ in self._decode(values):
+            found = fields[self._path]
+            for kinds, unit in (((int, float), "ms"), ((str,), "iso8601")):
+                chosen = [at for at, value in enumerate(found) if isinstance(value, kinds)]
+                micros, faults = from_field([found[at] for at in chosen], unit)
+                micros[list(faults)] = -1000
+                times[rows[chosen]] = micros // 1000
         return times

@@ -76,7 +76,8 @@ class PythonConsumer:
 
     def _batch(self, place: TopicPartition, taken: list[Any]) -> Batch:
         columns = self._fetcher.columns(taken)
-        return Batch(place.topic, place.partition, *columns, self._subscription.position(place).offset)
+        position = self._subscription.position(place).offset
+        return Batch(place.topic, place.partition, *columns[:5], position, columns.stored)
 
     def _rejoined(self) -> bool:
         """Whether membership or assignment is another one than after the last poll."""

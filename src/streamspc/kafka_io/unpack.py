@@ -77,12 +77,15 @@ def unlz4(data: bytes, bound: int) -> bytes:
     out = bytearray()
     while data:
         stream = lz4.frame.LZ4FrameDecompressor()
-        out += stream.decompress(data, bound + 1 - len(out))
-        if len(out) > bound:
+        part = stream.decompress(data, bound + 1 - len(out))
+        if len(out) + len(part) > bound:
             raise TooLarge
         if not stream.eof:
             raise EOFError("lz4 frame is cut short")
         data = stream.unused_data or b""
+        if not (out or data):
+            return bytes(part)  # the only frame, and there is nothing to copy
+        out += part
     return bytes(out)
 
 
@@ -110,9 +113,13 @@ class BoundedBatch(DefaultRecordBatch):  # type: ignore[misc]  # the library has
         super().__init__(buffer)
         self._bound = bound
 
+    def packed(self) -> memoryview:
+        """The bytes of the records as they came, before anything was unpacked."""
+        return memoryview(self._buffer)[self._pos :]
+
     def unpacked(self) -> bytes | memoryview:
         """The bytes of the records. Raises CorruptRecordError, Fatal."""
-        packed, codec = memoryview(self._buffer)[self._pos :], self.compression_type
+        packed, codec = self.packed(), self.compression_type
         if not codec:
             return packed
         if codec not in _CODECS:

@@ -56,6 +56,7 @@ from streamspc.model.tallies import (
     Tally,
     TallyTable,
 )
+from streamspc.model.texts import Pack, Stored, Texts, sizes
 from streamspc.model.verdicts import (
     Configured,
     Counted,
@@ -108,6 +109,7 @@ __all__ = [
     "MetricSpec",
     "Moments",
     "Notice",
+    "Pack",
     "Phase",
     "Points",
     "Progress",
@@ -124,11 +126,14 @@ __all__ = [
     "Sources",
     "Span",
     "Statistics",
+    "Stored",
     "StormSpec",
     "StreamSpec",
     "Tally",
     "TallyTable",
+    "Texts",
     "VerdictRecord",
     "View",
     "shard",
+    "sizes",
 ]

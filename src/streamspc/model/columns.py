@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from streamspc.model.texts import Stored
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -33,6 +35,7 @@ class Batch:
     values: Sequence[bytes | None]
     headers: Sequence[Headers] | None  # None: no record has headers
     next: int
+    stored: Stored | None = None  # None: as columns only
 
     def __len__(self) -> int:
         """Records in the batch."""

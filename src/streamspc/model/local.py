@@ -33,7 +33,7 @@ class KafkaLocal:
     transaction_timeout: float = 15.0
     max_poll_interval: float = 300.0
     fetch_wait: float = 5.0  # how long an idle fetch waits at the broker
-    batch_records: int = 20_000
+    batch_records: int = 50_000
     batch_bytes: int = 8_388_608  # fetched from one partition at a time
     request_bytes: int = 67_108_864  # the largest produce request
     max_batch_bytes: int = 268_435_456  # a record batch that unpacks to more is refused

@@ -89,4 +89,5 @@ def head(batch: Batch, keep: int) -> Batch:
     """The first `keep` records of a longer batch; `next` is the offset of the first one left out."""
     headers = None if batch.headers is None else batch.headers[:keep]
     columns = (batch.offsets[:keep], batch.timestamps[:keep], batch.keys[:keep], batch.values[:keep], headers)
-    return Batch(batch.topic, batch.partition, *columns, int(batch.offsets[keep]))
+    stored = batch.stored and batch.stored.part(0, keep)
+    return Batch(batch.topic, batch.partition, *columns, int(batch.offsets[keep]), stored)

@@ -54,7 +54,7 @@ class Kafka(Part):
     """A member that does not poll for so long has lost its partitions."""
     fetch_wait: Positive = "5s"
     """How long an idle fetch waits at the broker."""
-    batch_records: Integer = Field(default=20_000, ge=1)
+    batch_records: Integer = Field(default=50_000, ge=1)
     """Records in a batch, at most."""
     batch_bytes: Integer = Field(default=8_388_608, ge=1_024)
     """Bytes fetched from one partition at a time."""

@@ -67,8 +67,8 @@ def test_codes_name_each_record(rows):
     """The code of a record leads to its name; names are sorted, unique and all in use, whatever was met before."""
     columns = [list(column) for column in zip(*rows, strict=True)] or [[]]
     used = Segments()
-    used([["z", True, 1, 0, False, None, "*"]] * len(columns))
-    codes, names = used(columns)
+    used.codes([["z", True, 1, 0, False, None, "*"]] * len(columns))
+    codes, names = used.named(used.codes(columns))
 
     assert [names[code] for code in codes] == [canonical(tuple(row)) for row in rows]
     assert list(names) == sorted({canonical(tuple(row)) for row in rows})
@@ -80,7 +80,8 @@ def test_what_is_remembered_is_bounded(monkeypatch):
     monkeypatch.setattr(segment, "REMEMBERED", 10)
     segments = Segments()
     for first in range(0, 100, 20):
-        codes, names = segments([[str(value) for value in range(first, first + 20)]])
+        segments.forget()
+        codes, names = segments.named(segments.codes([[str(value) for value in range(first, first + 20)]]))
         assert [names[code] for code in codes] == [str(value) for value in range(first, first + 20)]
 
     assert len(segments._known) <= 30

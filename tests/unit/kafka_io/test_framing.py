@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 from kafka.errors import CorruptRecordError
 from kafka.record.memory_records import MemoryRecordsBuilder
 
+from streamspc.kafka_io import framing
 from streamspc.kafka_io.framing import Framed, decode, joined, of_records
 from streamspc.kafka_io.unpack import BoundedBatch
 
@@ -32,7 +35,9 @@ def assert_equal(ours, theirs):
     for column in (0, 1):
         assert ours[column].dtype == theirs[column].dtype == np.int64
         assert ours[column].tolist() == theirs[column].tolist()
-    assert ours[2:] == theirs[2:]
+    assert list(ours.keys) == list(theirs.keys)
+    assert list(ours.values) == list(theirs.values)
+    assert ours.headers == theirs.headers
     assert all(type(text) in {bytes, type(None)} for text in [*ours.keys, *ours.values])
 
 
@@ -143,3 +148,29 @@ def test_parts_joined_are_the_whole():
     assert joined([whole]) is whole
     for cut in range(1, 4):
         assert_equal(joined([whole.part(0, cut), whole.part(cut, 4)]), whole)
+
+
+def _found(records):
+    """What the scan finds in a batch, and what following the lengths finds."""
+    data = bytes(Framed.of(_batch(_bytes(records))).data)
+    scanned = framing._scan(np.frombuffer(data, np.uint8), len(records))
+    return scanned if scanned is None else scanned.tolist(), framing._walk(data, len(records)).tolist()
+
+
+@given(_RECORDS)
+def test_the_scan_finds_what_following_the_lengths_finds_or_nothing(records):
+    """Whatever the records hold: zeros, texts that look like lengths."""
+    scanned, walked = _found(records)
+
+    assert scanned in (None, walked)
+
+
+def test_the_scan_finds_records_that_are_alike():
+    """Texts without headers, with and without keys, and zeros within that lie as those between records do."""
+    alike: list[Any] = [(1_700_000_000_000 + row * 997 % 10_000, key, b'{"a":%d}' % row * 20, []) for row in range(300) for key in (None, b"k")]
+    alike[7] = (1_700_000_000_000, b"\0\x80\x01\0" * 20, b"x" * 100, [])
+    for records in (alike[:7], [*alike[:7], *alike[8:]]):
+        scanned, walked = _found(records)
+        assert scanned == walked
+
+    assert _found(alike)[0] is None
