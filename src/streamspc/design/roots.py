@@ -1,7 +1,7 @@
 """Limits from average run lengths: the root of an ARL that grows with the limit.
 
 The logarithm of an ARL is nearly linear in the limit of most charts (exactly so, for large limits, for a CUSUM), so the root is sought
-on that scale: Brent's method in a bracket that grows or shrinks geometrically from a first guess.
+on that scale: by the secant through the latest two limits until there is one on either side, then by Brent's method.
 
 Source: Brent, R. P. (1973), Algorithms for minimization without derivatives, chapter 4.
 """
@@ -14,10 +14,13 @@ from collections.abc import Callable
 from scipy.optimize import brentq
 
 _TINY, _HUGE = 1e-9, 1e9
+_EQUAL = 1e-11  # relative: average run lengths are hardly known better
+_PAST = 1.1  # times the way to the root of the secant, so that the next limit is on its other side
+_STEP = 1.1, 4.0  # the next limit is farther by a factor, from and to
 
 
 def limit_for(arl: Callable[[float], float], arl0: float, start: float = 3.0) -> float:
-    """The limit at which the increasing function `arl` takes the value `arl0`, to a relative error of 1e-12.
+    """The limit at which the increasing function `arl` takes the value `arl0`, to a relative error of 1e-11 in either.
 
     Args:
         arl: average run length as a function of the limit; it may be infinite.
@@ -32,10 +35,13 @@ def limit_for(arl: Callable[[float], float], arl0: float, start: float = 3.0) ->
     """
     if not (math.isfinite(arl0) and arl0 > 1.0):
         raise ValueError(f"arl0 must be a finite number above 1, got {arl0}")
-    goal = math.log(arl0)
+    goal, known = math.log(arl0), dict[float, float]()
 
     def excess(limit: float) -> float:
-        return min(math.log(arl(limit)) - goal, 1e3)  # an infinite ARL is merely a large one here
+        if limit not in known:
+            value = min(math.log(arl(limit)) - goal, 1e3)  # an infinite ARL is merely a large one here
+            known[limit] = 0.0 if abs(value) < _EQUAL else value
+        return known[limit]
 
     low, high = _bracket(excess, start, arl0)
     if low == high:
@@ -61,15 +67,18 @@ def improved(arl: Callable[[float], float], near: Callable[[float], float], firs
 
 
 def _bracket(excess: Callable[[float], float], start: float, arl0: float) -> tuple[float, float]:
-    """Two limits with the root between them, in steps that grow; equal when the root was hit."""
-    here, factor = start, 1.25
-    value = excess(here)
+    """Two limits with the root between them; equal when the root was hit."""
+    here, value = start, excess(start)
+    upward, factor = value < 0.0, 1.25
+    while value != 0.0 and _TINY < here < _HUGE:
+        there = here * factor if upward else here / factor
+        beyond = excess(there)
+        if beyond == 0.0 or (beyond > 0.0) == upward:
+            return (here, there) if upward else (there, here)
+        slope = (beyond - value) / (there - here)
+        target = there - _PAST * beyond / slope if slope > 0.0 else 0.0
+        ratio = (target / there if upward else there / target) if target > 0.0 else _STEP[1]
+        here, value, factor = there, beyond, min(max(ratio, _STEP[0]), _STEP[1])
     if value == 0.0:
         return here, here
-    upward = value < 0.0
-    while _TINY < here < _HUGE:
-        there = here * factor if upward else here / factor
-        if (excess(there) >= 0.0) == upward:
-            return (here, there) if upward else (there, here)
-        here, factor = there, min(factor * factor, 4.0)
     raise ValueError(f"no limit between {_TINY:g} and {_HUGE:g} has an average run length of {arl0:g}")
