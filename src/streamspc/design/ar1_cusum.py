@@ -17,18 +17,23 @@ run length of the cumulative sum chart when a V-mask is used, Journal of the Roy
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_array, hstack
 
 from streamspc.design import arguments
 from streamspc.design.ar1_cusum_side import REACH, Side
-from streamspc.design.krylov import TooLarge, solved
-from streamspc.design.roots import limit_for
+from streamspc.design.krylov import TooLarge, rare_mean, solved
+from streamspc.design.roots import improved, limit_for
+from streamspc.design.siegmund import siegmund_limit
 
 if TYPE_CHECKING:
     from streamspc.model import Floats
+
+COARSE = 0.7  # of the nodes, for a first guess of a limit
+LEAST = 1e-6  # marginal sigma: the lowest limit
 
 
 def ar1_cusum_arl(phi: float, k: float, h: float, shift: float = 0.0) -> float:
@@ -52,14 +57,16 @@ def ar1_cusum_limit(phi: float, k: float, arl0: float) -> float:
     10.30519
     """
     phi, k, arl0 = arguments.correlation("phi", phi), arguments.non_negative("k", k), arguments.run_length("arl0", arl0)
+    if (least := _arl(phi, k, LEAST, 0.0)) > arl0:
+        raise ValueError(f"arl0 is {arl0:g}: with k = {k:g} it is at least {least:.6g}")
 
-    def arl(h: float) -> float:
-        try:
-            return _arl(phi, k, h, 0.0)
-        except TooLarge:
-            return math.inf
+    @cache
+    def coarse(h: float) -> float:
+        return _mirrored(Side(phi, k, h, 0.0, COARSE))
 
-    return limit_for(arl, arl0, 5.0 * ((1.0 + phi) / (1.0 - phi)) ** 0.6)
+    longer = math.sqrt((1.0 + phi) / (1.0 - phi))  # standard deviation of a long sum, to that of independent points
+    first = limit_for(coarse, arl0, max(0.6 * longer * siegmund_limit(k / longer, 2.0 * arl0), 2.0), within=1e-4)
+    return improved(lambda h: _arl(phi, k, h, 0.0), coarse, first, arl0, within=1e-8)
 
 
 @lru_cache(maxsize=4096)
@@ -78,8 +85,28 @@ def _mirrored(side: Side) -> float:
         result: Floats = side.steps @ u - side.signals @ u[side.pairs :]
         return result
 
-    u = solved(expected, np.full(side.states, 0.5), side.noise())
+    try:
+        u = solved(expected, np.full(side.states, 0.5), side.noise())
+    except TooLarge:
+        return _rare(side)
     return float(1.0 + 2.0 * (side.first @ u - side.first_signal @ u[side.pairs :]))
+
+
+def _rare(side: Side) -> float:
+    """In control, where the start is forgotten long before a signal: u is a constant, as the long run asks for it, and a rest.
+
+    For u = 1 the equation has twice the chances of a signal on its right side, without rounding.
+    """
+    leave = 2.0 * side.signals.sum(axis=1)
+    signal = hstack((csr_array((side.states, side.pairs)), csr_array(side.signals)), format="csr")
+    steps = side.steps - signal
+    constant = 0.5 * rare_mean(steps, leave)
+    try:
+        rest = solved(lambda u: steps @ u, 0.5 - constant * leave)
+    except TooLarge:  # then the rest is no part of what a float can hold
+        return 2.0 * constant
+    from_start = side.first @ rest - side.first_signal @ rest[side.pairs :]
+    return float(1.0 + 2.0 * (constant * (1.0 - 2.0 * side.first_signal.sum()) + from_start))
 
 
 def _tied(upper: Side, lower: Side) -> float:

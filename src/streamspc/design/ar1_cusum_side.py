@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REACH = 8.0  # marginal sigma: a point further off does not occur
 USUAL = 4.0  # points from here on are too rare to judge the quadrature by
-NODES = 1.3, 12  # of S for each standard deviation of a step, and at least
+NODES = 1.5, 14  # of S for each standard deviation of a step, and at least
 SMOOTH = 1.8, 12  # of x at 0, likewise
 FULL = 24  # nodes of an integral over x, at least
 
@@ -34,12 +34,13 @@ class Side:
 
     `steps` [states, states] is the chain until its signal. `signals` [states, rest of the other side] integrates over the points x of
     a signal at once what the other side is worth at 0 after x. `first` and `first_signal` do the same from the stationary start.
+    `share` of the nodes are taken.
     """
 
-    def __init__(self, phi: float, k: float, h: float, shift: float) -> None:
+    def __init__(self, phi: float, k: float, h: float, shift: float, share: float = 1.0) -> None:
         self.phi, self.sd = phi, math.sqrt((1.0 - phi) * (1.0 + phi))
         self.h, self.gap = h, k - shift  # gap: the x with which S stays
-        s, self.weights = interval(0.0, h, math.ceil(NODES[0] * h / self.sd) + NODES[1])
+        s, self.weights = interval(0.0, h, math.ceil(share * (NODES[0] * h / self.sd + NODES[1])))
         self.s = np.append(0.0, s)
         self.x = s - self.s[:, None] + self.gap  # [from, to]: the point of a step
         self.rest_ends, self.rest = self._at_zero(self.gap)

@@ -14,18 +14,18 @@ from collections.abc import Callable
 from scipy.optimize import brentq
 
 _TINY, _HUGE = 1e-9, 1e9
-_EQUAL = 1e-11  # relative: average run lengths are hardly known better
 _PAST = 1.1  # times the way to the root of the secant, so that the next limit is on its other side
 _STEP = 1.1, 4.0  # the next limit is farther by a factor, from and to
 
 
-def limit_for(arl: Callable[[float], float], arl0: float, start: float = 3.0) -> float:
-    """The limit at which the increasing function `arl` takes the value `arl0`, to a relative error of 1e-11 in either.
+def limit_for(arl: Callable[[float], float], arl0: float, start: float = 3.0, within: float = 1e-11) -> float:
+    """The limit at which the increasing function `arl` takes the value `arl0`.
 
     Args:
         arl: average run length as a function of the limit; it may be infinite.
         arl0: the average run length that is wished for, more than 1 and finite.
         start: a first guess of the limit, above 0.
+        within: relative error of the average run length that will do; they are hardly known better than to 1e-11.
 
     Raises:
         ValueError: `arl0` is not a finite number above 1, or no limit from 1e-9 to 1e9 has it.
@@ -40,7 +40,7 @@ def limit_for(arl: Callable[[float], float], arl0: float, start: float = 3.0) ->
     def excess(limit: float) -> float:
         if limit not in known:
             value = min(math.log(arl(limit)) - goal, 1e3)  # an infinite ARL is merely a large one here
-            known[limit] = 0.0 if abs(value) < _EQUAL else value
+            known[limit] = 0.0 if abs(value) < within else value
         return known[limit]
 
     low, high = _bracket(excess, start, arl0)

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 
 from streamspc.design import arguments
 from streamspc.design.collocation import Noise, Panels, mean_times, operator, panel_edges
 from streamspc.design.roots import limit_for
+from streamspc.design.siegmund import siegmund_limit
 
 if TYPE_CHECKING:
     from streamspc.model import Floats
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _SHARES = (1e-12, 1e-6, 1e-3, 0.05, 0.5, 0.95, 0.999, 1.0 - 1e-6, 1.0 - 1e-12)  # the density is integrated between these quantiles
 _NEAREST, _RATIO = 1e-6, 6.0  # near 0 the pieces shrink by this factor, down to this share of the scale
 _SMOOTH = 12.0  # so many derivatives are as good as all
+_NOWHERE = -45.0  # the logarithm of the chance of values that are left out
 _BEYOND = -720.0  # the logarithm of what a float cannot tell from 0
 
 
@@ -95,21 +97,36 @@ def _ewma(lam: float, upper: float, df: float, ratio: float) -> float:
     if _never(lam, upper / scale, shape):
         return math.inf
     noise = _noise(shape, scale)
-    panels = Panels(panel_edges(0.0, upper, (), 4.0 * lam * scale * math.sqrt(shape)))
+    low = _floor(lam, scale * min(1.0, ratio**-2), shape)
+    if upper <= low:
+        return 1.0
+    panels = Panels(panel_edges(low, upper, (), 4.0 * lam * scale * math.sqrt(shape)))
     order = np.argsort(np.abs(panels.nodes - ratio**2))  # from where the chart dwells outwards
     nodes = panels.nodes[order]
     leave = special.gammaincc(shape, (upper - (1.0 - lam) * nodes) / (lam * scale))
-    mean = mean_times(operator(panels, noise, (1.0 - lam) * nodes, lam)[:, order], leave)
+    start = np.append(nodes, 1.0)
+    steps = operator(panels, noise, (1.0 - lam) * start, lam)
+    steps[:, 0] += special.gammainc(shape, np.maximum(low - (1.0 - lam) * start, 0.0) / (lam * scale))  # what does not occur
+    steps = steps[:, order]
+    mean = mean_times(steps[:-1], leave)
     if np.isinf(mean).any():
         return math.inf
-    return max(1.0, 1.0 + float(operator(panels, noise, np.array([1.0 - lam]), lam)[0, order] @ mean))
+    return max(1.0, 1.0 + float(steps[-1] @ mean))
 
 
 @lru_cache(maxsize=256)
 def _cusum_limit(k: float, arl0: float, df: float) -> float:
     if (least := _cusum(k, 0.0, df, 1.0)) > arl0:
         raise ValueError(f"arl0 is {arl0:g}: with k = {k:g} and {df:g} degrees of freedom it is at least {least:.6g}")
-    return limit_for(lambda h: _cusum.__wrapped__(k, h, df, 1.0), arl0, 4.0 / math.sqrt(df))
+    return limit_for(lambda h: _cusum.__wrapped__(k, h, df, 1.0), arl0, _guess(k, arl0, df))
+
+
+def _guess(k: float, arl0: float, df: float) -> float:
+    """The limit by Siegmund's approximation for normal points with the same variance and, for k > 1, exponent of the way to a signal."""
+    sd, exponent = math.sqrt(2.0 / df), (k - 1.0) * df
+    if k > 1.0 + 1e-6:
+        exponent = float(brentq(lambda theta: -0.5 * df * math.log1p(-2.0 * theta / df) - theta * k, 1e-9 * df, (0.5 - 1e-15) * df))
+    return max(sd * siegmund_limit(0.5 * exponent * sd, arl0), 0.1 * sd)
 
 
 @lru_cache(maxsize=256)
@@ -133,6 +150,14 @@ def _noise(shape: float, scale: float) -> Noise:
     marks = [0.0, *near, *quantiles[quantiles > min(near, default=0.0)]]
     power = 1 if whole else 2 if 2.0 * shape == math.floor(2.0 * shape) else max(4, math.ceil(4.0 / shape))
     return Noise(density, tuple(float(mark) for mark in marks), low=0.0, powers=(power, 1))
+
+
+def _floor(lam: float, scale: float, shape: float) -> float:
+    """A value below which Z does not come, by Chernoff's bound: the best of some exponents."""
+    weights = lam * (1.0 - lam) ** np.arange(math.ceil(-40.0 / math.log1p(-lam)))
+    theta = np.geomspace(0.1, 1e3, 40) / (scale * math.sqrt(shape * lam))
+    bound = -shape * np.log1p(np.multiply.outer(theta * scale, weights)).sum(axis=1) - _NOWHERE
+    return max(0.0, float((-bound / theta).max()))
 
 
 def _never(lam: float, upper: float, shape: float) -> bool:
