@@ -32,6 +32,7 @@ COMMANDS = {
     "arl": Command("streamspc.cli.arl", "print the average run length, a quantile, or the limit of a chart"),
     "design": Command("streamspc.cli.design", "compare charts that give false alarms as rarely as asked"),
     "topics": Command("streamspc.cli.topics", "create the topics of an application, or say what is wrong with them"),
+    "quarantine": Command("streamspc.cli.quarantine", "list, show, release or discard the records in quarantine"),
     "demo": Command("streamspc.cli.demo", "watch the flights of 2013 on an Apache Kafka of its own"),
 }
 

@@ -15,6 +15,7 @@ from streamspc.model.columns import (
     Headers,
     Ints,
 )
+from streamspc.model.control import ControlRecord, Handled
 from streamspc.model.local import KafkaLocal, Local, ReceiverLocal, Secret
 from streamspc.model.notices import Answer, Notice, Rendered
 from streamspc.model.points import (
@@ -89,6 +90,7 @@ __all__ = [
     "Column",
     "Columns",
     "Configured",
+    "ControlRecord",
     "Count",
     "Counted",
     "Effect",
@@ -98,6 +100,7 @@ __all__ = [
     "Family",
     "FieldKind",
     "Floats",
+    "Handled",
     "Headers",
     "Histogram",
     "Ints",

@@ -11,7 +11,7 @@ import msgspec
 from streamspc.errors import Fatal, Fenced, Transient
 from streamspc.kafka_io.port import Place, Send
 from streamspc.kafka_io.topics import names
-from streamspc.model import Configured, Semantics
+from streamspc.model import Configured, ControlRecord, Semantics
 from streamspc.roles.pulse import LONG, Pulse
 
 if TYPE_CHECKING:
@@ -43,16 +43,28 @@ def read_to_end(consumer: Consumer, places: list[Place], deadline: float, pulse:
 
 def configured(kafka: Kafka, app: str) -> Configured | None:
     """The latest version of the semantic configuration, None before the first start."""
+    return next((entry for entry in reversed(entries(kafka, app)) if isinstance(entry, Configured)), None)
+
+
+def entries(kafka: Kafka, app: str) -> list[ControlRecord]:
+    """Everything in the control log, oldest first. Raises Fatal for an entry of another release."""
     place = Place(names(app).control, 0)
     consumer = kafka.read([place])
-    latest = None
+    found: list[ControlRecord] = []
     try:
         for batch in read_to_end(consumer, [place], DEADLINE):
-            for value in batch.values:
-                latest = msgspec.json.decode(value or b"", type=Configured)
+            found += [_entry(place, int(offset), value) for offset, value in zip(batch.offsets, batch.values, strict=True)]
     finally:
         consumer.close()
-    return latest
+    return found
+
+
+def _entry(place: Place, offset: int, value: bytes | None) -> ControlRecord:
+    try:
+        entry: ControlRecord = msgspec.json.decode(value or b"", type=ControlRecord)
+    except msgspec.MsgspecError as error:
+        raise Fatal(f"{place.topic} offset {offset} cannot be read ({error}): a newer streamspc wrote it. Start that version") from None
+    return entry
 
 
 def ensure(kafka: Kafka, semantics: Semantics, difference: Callable[[Semantics, Semantics], list[str]]) -> None:
