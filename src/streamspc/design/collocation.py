@@ -24,7 +24,7 @@ from streamspc.design.absorbing import Absorbing
 from streamspc.design.quadrature import MOST_NODES, legendre
 
 if TYPE_CHECKING:
-    from streamspc.model import Floats
+    from streamspc.model import Bools, Floats
 
 DEGREE, QUADRATURE = 14, 22  # nodes of a panel, and of each piece of an integral
 _LONG = 1e5  # average run lengths that lose more than 1e-11 to a general solver
@@ -85,19 +85,31 @@ def operator(panels: Panels, noise: Noise, origins: Floats, scale: float) -> Flo
     away = -np.expm1(panels.power * np.log1p(-moved / ends[0])) * (width[:, None] * ends[0] ** panels.power)
     weights *= panels.power * place ** (panels.power - 1) * (width[:, None] / scale)
     x = np.where(at_low, noise.low, first)[:, None] + away / scale
-    part = np.einsum("pq,pqn->pn", noise.density(x) * weights, panels.basis(place))
+    whole = (low == edges[panel]) & (high == edges[panel + 1]) & (powers[0] == 1) & (powers[1] == 1)
+    part = _weighed(panels, noise.density(x) * weights, place, whole)
     matrix = np.zeros((len(origins), len(edges) - 1, DEGREE))
     np.add.at(matrix, (row, panel), part)
     return matrix.reshape(len(origins), -1)
 
 
+def _weighed(panels: Panels, values: Floats, place: Floats, whole: Bools) -> Floats:
+    """Weights of the nodes in the integral over each piece; all pieces that are whole panels have their places in common."""
+    part = np.empty((len(values), DEGREE))
+    part[~whole] = np.einsum("pq,pqn->pn", values[~whole], panels.basis(place[~whole]))
+    if whole.any():
+        part[whole] = values[whole] @ panels.basis(place[whole.argmax()])
+    return part
+
+
 def _rule(width: Floats, powers: tuple[np.typing.NDArray[np.int_], np.typing.NDArray[np.int_]]) -> tuple[Floats, Floats]:
     """Distances from the left end of each piece, and weights; nodes crowd at an end with a power above 1, the left one first."""
     unit, share = 0.5 * (legendre(QUADRATURE)[0] + 1.0), 0.5 * legendre(QUADRATURE)[1]
-    left, right = powers[0][:, None], np.where(powers[0] > 1, 1, powers[1])[:, None]
-    bent = np.where(right > 1, 1.0 - (1.0 - unit) ** right, unit**left)
-    slope = np.where(right > 1, right * (1.0 - unit) ** (right - 1), left * unit ** (left - 1))
-    return width * bent, width * slope * share
+    kinds, which = np.unique(np.where(powers[0] > 1, powers[0], -powers[1]), return_inverse=True)  # negative: crowded at the right end
+    from_end = np.where(kinds[:, None] > 0, unit, 1.0 - unit)
+    power = np.abs(kinds)[:, None]
+    moved = np.where(kinds[:, None] > 0, from_end**power, 1.0 - from_end**power)
+    weights = power * from_end ** (power - 1) * share
+    return width * moved[which], width * weights[which]
 
 
 def mean_times(matrix: Floats, leave: Floats) -> Floats:

@@ -33,6 +33,9 @@ def cusum_arl(  # noqa: PLR0913, PLR0917 - each argument is one number of the ch
     `state="zero"`: from `headstart`. `state="steady"`: conditional steady state, the limit of E[RL - tau | RL > tau] when a chart that has
     been in control for tau points shifts; it does not depend on the head start. Two-sided: over the joint law of both sides.
 
+    Raises:
+        ValueError: k, h or the head start is negative or not finite, the head start is above h, or h is above 1900 or so.
+
     >>> round(cusum_arl(0.5, 5), 2), round(cusum_arl(0.5, 5, headstart=2.5), 1), round(cusum_arl(0.5, 5, shift=1.0), 2)
     (465.44, 430.4, 10.38)
     >>> round(cusum_arl(0.5, 3, sided="upper"), 4)
@@ -51,6 +54,9 @@ def cusum_limit(k: float, arl0: float, sided: str = "two", headstart: float = 0.
     """The limit h at which a CUSUM in control has the average run length arl0.
 
     `headstart` is the starting value of the statistic, whatever h comes out; h is not below it.
+
+    Raises:
+        ValueError: k or the head start is negative or not finite, or arl0 is not above 1 or below that of h = headstart.
 
     >>> round(cusum_limit(0.5, 370.4), 6)
     4.774897

@@ -42,7 +42,10 @@ class _Run(NamedTuple):
 def cusum_quantile(  # noqa: PLR0913, PLR0917 - each argument is one number of the chart
     alpha: float, k: float, h: float, shift: float = 0.0, sided: str = "upper", headstart: float = 0.0
 ) -> float:
-    """Smallest n with P(run length <= n) >= alpha, from `headstart`.
+    """Smallest n with P(run length <= n) >= alpha, from `headstart`; infinite where no signal can be expected.
+
+    Raises:
+        ValueError: alpha is not between 0 and 1, k, h or the head start is negative or not finite, or the head start is above h.
 
     >>> cusum_quantile(0.5, 0.5, 5), cusum_quantile(0.5, 0.5, 5, sided="two"), cusum_quantile(0.9, 0.5, 5, shift=1.0)
     (647.0, 325.0, 17.0)

@@ -43,6 +43,10 @@ def ewma_arl(  # noqa: PLR0913, PLR0917 - each argument is one number of the cha
     point: normal (None, "normal") or a frozen, continuous scipy.stats one, standardised to mean 0 and variance 1 here; an object without
     `mean` and `std` is taken to be standardised.
 
+    Raises:
+        ValueError: lam is not above 0 and at most 1, L is negative or not finite, the head start is beyond the (fixed) limits, or the
+            distribution has no density or no finite variance.
+
     >>> round(ewma_arl(0.1, 2.814), 1), round(ewma_arl(0.1, 2.814, shift=1.5), 6)
     (499.6, 6.084184)
     >>> round(ewma_arl(0.03, 2.437, shift=0.5, limits="exact"), 6)
@@ -64,6 +68,9 @@ def ewma_arl(  # noqa: PLR0913, PLR0917 - each argument is one number of the cha
 
 def ewma_limit(lam: float, arl0: float, limits: str = "fixed") -> float:
     """The L at which an EWMA of normal points in control has the average run length arl0, from 0.
+
+    Raises:
+        ValueError: lam is not above 0 and at most 1, or arl0 is not a finite number above 1.
 
     >>> round(ewma_limit(0.05, 370.4), 5), round(ewma_limit(0.1, 370.4), 5), round(ewma_limit(0.2, 370.4), 5)
     (2.49015, 2.70146, 2.85934)

@@ -40,8 +40,11 @@ KINKS = 8  # beyond this derivative a kink is smooth to double precision
 def imr_arl(M: float, R: float | None, shift: float = 0.0) -> float:  # noqa: N803 - the literature's names
     """Average run length of an individuals chart with limits +-M together with a moving range chart with limit R, all in sigma.
 
-    The first point has no moving range. R None or infinite leaves the individuals chart alone. The usual R is D4 d2 = 3.26653 x 1.128379. An average
-    beyond 1e24 is given as infinite.
+    The first point has no moving range. R None or infinite leaves the individuals chart alone. The usual R is D4 d2 =
+    3.26653 x 1.128379. An average beyond 1e24 is given as infinite.
+
+    Raises:
+        ValueError: M or R is not above 0, or M or the shift is not finite.
 
     >>> round(imr_arl(3.0, 3.686), 2), round(imr_arl(3.0, None, 1.0), 3)
     (105.35, 43.895)

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.optimize import brentq
 
-from streamspc.design.collocation import Noise
+from streamspc.design.collocation import QUADRATURE, Noise
 from streamspc.design.density_kinks import density_kinks
+from streamspc.design.panels import to_legendre
+from streamspc.design.quadrature import legendre
 
 if TYPE_CHECKING:
     from streamspc.design.standardised import Law
@@ -24,6 +26,7 @@ _SHARES = (1e-9, 1e-5, 1e-3, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999, 1.0 - 1e-5, 1.0
 _KINK = 1.5  # a corner has 2, a jump 1
 SMOOTH = 6.0  # ends that are met with so many derivatives are no ends
 _PIECES, _RATIO, _BOUND = 10, 6.0, 1e6
+_FLAT = 1e-13  # the last terms of a series that has converged
 
 
 class Points(NamedTuple):
@@ -61,12 +64,28 @@ def points_of(law: Law) -> Points:
     rough = [end for end, order in ends if order < SMOOTH and order != round(order)]
     near = [end + math.copysign(_RATIO**-j, -end) for end in rough for j in range(_PIECES)]
     kinks = [base + x for x in density_kinks(density, quantiles[1] - base, quantiles[-2] - base)]
-    marks = [*near, *kinks, *(x for x in quantiles if all(abs(x - end) > _RATIO**-_PIECES for end in rough)), *(end for end, _ in ends)]
+    detail = _detail(quantiles)
+    places = [x for x in quantiles if all(abs(x - end) > _RATIO**-_PIECES for end in rough)]
+    sharp = [low, *kinks, high]
+    marks = [
+        *near,
+        *kinks,
+        *(x for x in places if not _resolved(density, x - base, 2.0 / detail, [y - base for y in sharp])),
+        *(end for end, _ in ends),
+    ]
     powers = {end: _power(order) for end, order in ends}
     noise = Noise(density, tuple(mark - base for mark in marks), low - base, high - base, (powers.get(low, 1), powers.get(high, 1)))
     orders = (*((end, order) for end, order in ends if order < SMOOTH), *((kink, _KINK) for kink in kinks))
     tails = np.vectorize(law.below, [float]), np.vectorize(law.above, [float])
-    return Points(noise, base, orders, _detail(quantiles), min(3, max(powers.values(), default=1)), *tails)
+    return Points(noise, base, orders, detail, min(3, max(powers.values(), default=1)), *tails)
+
+
+def _resolved(density: Callable[[Floats], Floats], place: float, reach: float, sharp: list[float]) -> bool:
+    """Is the density a polynomial to a quadrature's accuracy on either side of a place, as far as the next sharp point?"""
+    low, high = max([place - reach, *(x for x in sharp if x <= place)]), min([place + reach, *(x for x in sharp if x >= place)])
+    unit, _ = legendre(QUADRATURE)
+    series = np.abs(to_legendre(QUADRATURE) @ density(0.5 * (low + high) + 0.5 * (high - low) * unit))
+    return bool(series[-4:].max() <= _FLAT * series.max())
 
 
 def _quantile(law: Law, share: float, bracket: tuple[float, float]) -> float:

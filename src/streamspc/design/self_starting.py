@@ -27,6 +27,9 @@ def self_starting(x: ArrayLike) -> Floats:
     As many values as x has, the first two nan. A value that differs from earlier ones which are all equal has an infinite score; one
     that equals them has none (nan).
 
+    Raises:
+        ValueError: x is not a sequence of finite numbers.
+
     >>> self_starting([34.05, 34.4, 33.59, 35.96]).round(6)
     array([      nan,       nan, -1.072444,  1.931239])
     """

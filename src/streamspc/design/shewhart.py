@@ -43,6 +43,10 @@ def shewhart_arl(  # noqa: PLR0913, PLR0917 - each argument is one number of the
     before their window is full. `distribution` is that of a point: normal (None) or a frozen scipy.stats one, standardised to mean 0 and
     variance 1 here; rules other than 1 need a continuous one.
 
+    Raises:
+        ValueError: L is negative or not finite, a rule is not known, run is not 7, 8 or 9, or the distribution is not frozen, has no
+            finite variance or, with rules other than 1, is discrete.
+
     >>> round(shewhart_arl(), 3), round(shewhart_arl(rules="1234"), 2)
     (370.398, 91.75)
     >>> round(shewhart_arl(rules=(1, 2, 3, 4, 5, 6, 7, 8), scheme="nelson", run=9), 2)
@@ -57,7 +61,10 @@ def shewhart_arl(  # noqa: PLR0913, PLR0917 - each argument is one number of the
 
 
 def shewhart_quantile(alpha: float, L: float = 3.0, shift: float = 0.0) -> float:  # noqa: N803
-    """Smallest n with P(run length <= n) >= alpha, for rule 1 and normal points.
+    """Smallest n with P(run length <= n) >= alpha, for rule 1 and normal points; infinite where no signal can be expected.
+
+    Raises:
+        ValueError: alpha is not between 0 and 1, or L is negative or not finite.
 
     >>> shewhart_quantile(0.05), shewhart_quantile(0.5)
     (19.0, 257.0)
