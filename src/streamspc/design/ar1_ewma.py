@@ -26,7 +26,7 @@ from scipy.sparse import csr_array
 from scipy.special import ndtr
 
 from streamspc.design import arguments
-from streamspc.design.ar1_shewhart import ar1_shewhart_arl
+from streamspc.design.ar1_shewhart import ar1_shewhart_arl, ar1_shewhart_limit
 from streamspc.design.krylov import TooLarge, mean_times, rare_mean
 from streamspc.design.quadrature import interval, normal_density
 from streamspc.design.roots import limit_for
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 USUAL = 5.0  # sigma: points from here on are too rare to judge the quadrature by
 REACH = 8.5  # sigma: beyond, a value or an innovation does not occur
 NODES = 1.6, 20  # for each standard deviation of a step, and at least
-MOST = 700  # nodes
+MOST = 1200  # nodes
 
 
 def ar1_ewma_arl(phi: float, lam: float, L: float, shift: float = 0.0) -> float:  # noqa: N803 - the literature's name
@@ -62,8 +62,10 @@ def ar1_ewma_limit(phi: float, lam: float, arl0: float) -> float:
     4.146258
     """
     phi, lam, arl0 = arguments.correlation("phi", phi), arguments.weight("lam", lam), arguments.run_length("arl0", arl0)
-    spread = math.sqrt((1.0 + phi * (1.0 - lam)) / (1.0 - phi * (1.0 - lam)))  # sigma of Z over that for independent points
-    return limit_for(lambda limit: _arl(phi, lam, limit, 0.0), arl0, 3.0 * spread)
+    together = phi * (1.0 - lam)
+    spread = math.sqrt((1.0 + together) / (1.0 - together))  # sigma of Z over that for independent points
+    alike = ar1_shewhart_limit((phi + 1.0 - lam) / (1.0 + together), arl0)  # of an AR(1) series with the correlation of successive Z
+    return limit_for(lambda limit: _arl(phi, lam, limit, 0.0), arl0, alike * spread, within=1e-9)
 
 
 @lru_cache(maxsize=4096)

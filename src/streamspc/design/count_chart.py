@@ -102,7 +102,7 @@ def _items(n: int, p: float, rho: float) -> Law:
 
 def _arl(law: Law, outside: _Outside) -> float:
     rate = _below(law, outside.low) + _above(law, outside.high)
-    return 1.0 / rate if rate > 0.0 else math.inf
+    return 1.0 / min(rate, 1.0) if rate > 0.0 else math.inf  # a sum may round to more than 1
 
 
 def _below(law: Law, x: int) -> float:

@@ -27,6 +27,8 @@ from streamspc.design.walk import Walk, limit_of, rational, steps_to_signal
 
 _FEW = 1000  # states whose equations are solved in any case
 _MANY = 16_000  # and from which on a cycle is followed in any case
+_NO_RETURN = 40.0  # the logarithm of a chance that does not matter, and more
+_POINTS = 20_000  # to a signal, at most, of a walk that rises
 _STATES = 200_000  # of one fraction of S, at most
 
 
@@ -139,9 +141,27 @@ def _both(law: Law, k: float, sided: str, states: int) -> float:
 @lru_cache(maxsize=4096)
 def _side(law: Law, k: float, states: int, *, upper: bool) -> float:
     walk = Walk(law, rational(k), upper)
+    spare = _spare(walk, states)
+    if spare > 0:
+        return _side(law, k, states - spare * walk.k.denominator, upper=upper) + spare / walk.drift
     if states > _STATES * walk.k.denominator:
         raise ValueError(f"h is {states / walk.k.denominator:g}: more than {_STATES} counts; chart a rate, or a larger unit")
+    if states > _POINTS * walk.drift * walk.k.denominator > 0.0:
+        raise ValueError(f"h is {states / walk.k.denominator:g} and S rises by {walk.drift:g} a point: no chart, and too far to compute")
     return toeplitz.arl(walk, states) if _solvable(law, walk.k, states) else excursion.arl(walk, states)
+
+
+def _spare(walk: Walk, states: int) -> int:
+    """By how many whole counts the limit of a walk that rises is higher than matters: the walk does not come back from there to 0.
+
+    From there on each count takes 1 / drift points (Wald). The exponent of a way back is that of a normal or of a geometric law; and the
+    fraction of S, which turns by 1/q with each point, is forgotten only when the points to a signal differ by some q.
+    """
+    drift, mean, variance = walk.drift, walk.law.centre, walk.law.spread**2
+    if drift <= 0.0 or variance <= 0.0:
+        return 0
+    height = _NO_RETURN * variance * (1.0 / drift + 1.0 / mean) + 2.0 * walk.k.denominator**2 * drift**3 / variance + 200.0
+    return max(states // walk.k.denominator - math.ceil(height), 0)
 
 
 def _solvable(law: Law, k: Fraction, states: int) -> bool:

@@ -29,6 +29,7 @@ _DONE = 1e-15  # of all, in one stretch
 _SAME = 1e-10  # doubt about the rest
 _STRETCH = 256
 _NOTHING = 1e-250
+_NEVER = 740.0  # the logarithm of what is more than a float can hold
 
 
 class _Sums(NamedTuple):
@@ -43,6 +44,8 @@ def arl(walk: Walk, states: int) -> float:
     if states <= 0:
         return 1.0
     cycle = _Cycle(walk, states)
+    if cycle.tilt * states > _NEVER * walk.fall.denominator:
+        return math.inf
     stretch = min(walk.fall.denominator, _STRETCH)
     total, last, ratio = cycle.take(1), _Sums(0.0, 0.0), 0.0
     for _ in range(_POINTS // stretch):
@@ -90,7 +93,8 @@ class _Cycle:
         counts = whole_numbers(self.low, p // q + 1 + self.width)
         self.step = self.walk.at(counts)
         self.tilt = _tilt(self.step, counts - p / q) if self.width > _DIRECT else 0.0
-        self.step *= np.exp(self.tilt * (counts - p / q))
+        there = self.step > 0.0  # elsewhere the factor may be more than a float can hold
+        self.step[there] *= np.exp(self.tilt * (counts[there] - p / q))
         self.decay = np.exp(-self.tilt * np.arange(self.width + 1))
         self.top = (self.states + p) // q - self.width - 2
         self.signal = self.walk.from_(whole_numbers(self.top, self.top + self.width + 4))

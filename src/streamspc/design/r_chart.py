@@ -39,7 +39,7 @@ def r_chart_arl(n: int, lower: float, upper: float, ratio: float = 1.0) -> float
     arguments.ordered(("lower", lower), ("upper", upper))
     ratio = arguments.positive("ratio", ratio)
     signal = range_above(n, upper / ratio) + range_below(n, lower / ratio)
-    return 1.0 / signal if signal > 0.0 else math.inf
+    return 1.0 / min(signal, 1.0) if signal > 0.0 else math.inf  # a sum may round to more than 1
 
 
 @lru_cache(maxsize=4096)

@@ -28,4 +28,4 @@ def s_chart_arl(n: int, lower: float, upper: float, ratio: float = 1.0) -> float
     ratio = arguments.positive("ratio", ratio)
     half = (n - 1) / 2.0
     signal = float(gammaincc(half, half * (upper / ratio) ** 2) + gammainc(half, half * (lower / ratio) ** 2))
-    return 1.0 / signal if signal > 0.0 else math.inf
+    return 1.0 / min(signal, 1.0) if signal > 0.0 else math.inf  # a sum may round to more than 1

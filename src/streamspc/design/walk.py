@@ -50,6 +50,12 @@ class Walk:
         """C: by how much the walk falls when Y is 0."""
         return self.k if self.upper else -self.k
 
+    @property
+    def drift(self) -> float:
+        """The mean of a step."""
+        rise = self.law.centre - float(self.k)
+        return rise if self.upper else -rise
+
     def at(self, y: Array) -> Array:
         """P(Y = y)."""
         return self.law.at(y if self.upper else -y)

@@ -130,6 +130,22 @@ def test_limits_give_back_the_average_that_was_wished():
         assert design.ar1_cusum_arl(0.4, 0.5, design.ar1_cusum_limit(0.4, 0.5, arl0)) == pytest.approx(arl0, rel=1e-8)
 
 
+def test_a_strongly_correlated_cusum_has_the_average_of_finer_nodes_and_a_limit():
+    """An average that the quadrature may refuse must not pass for an infinite one in the search of a limit."""
+    assert design.ar1_cusum_arl(0.9, 0.75, 20.0) == pytest.approx(319.5051183163, rel=1e-9)  # with 2.1 nodes a standard deviation
+    assert design.ar1_cusum_arl(0.9, 0.25, 30.0) == pytest.approx(139.9478457764, rel=1e-9)
+    assert design.ar1_cusum_arl(0.8, 0.75, design.ar1_cusum_limit(0.8, 0.75, 2000.0)) == pytest.approx(2000.0, rel=1e-9)
+
+
+@pytest.mark.parametrize(("phi", "h"), [(-0.25, 5.0), (-0.5, 5.0), (0.3, 6.0)])
+def test_the_long_run_gives_the_same_average_as_the_equations(phi, h):
+    """Where both can be had; beyond, a rare signal has an average all the same."""
+    side = Side(phi, 0.5, h, 0.0)
+
+    assert ar1_cusum._rare(side) == pytest.approx(design.ar1_cusum_arl(phi, 0.5, h), rel=1e-8)
+    assert 1e12 < design.ar1_cusum_arl(-0.5, 0.66, 7.8) < design.ar1_cusum_arl(-0.5, 0.66, 7.9) < 1e13
+
+
 def test_rare_signals_and_far_shifts():
     """Negative correlation makes the EWMA's signal very rare; a far shift is seen at once."""
     assert design.ar1_shewhart_arl(0.5, 12.0) > 1e31

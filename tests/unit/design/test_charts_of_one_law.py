@@ -55,6 +55,11 @@ def test_s_charts_are_chi_square():
     assert design.s_chart_arl(5, 0.3, 2.0, 1.5) == pytest.approx(1.0 / (law.sf(16.0 / 2.25) + law.cdf(0.36 / 2.25)), rel=1e-12)
 
 
+def test_no_average_is_below_one():
+    """Nor by rounding, where every sample signals."""
+    assert design.r_chart_arl(100, 0.0, 2.3, 2.8) == 1.0 <= design.s_chart_arl(50, 1.0, 1.1, 30.0)
+
+
 def test_ranges_of_two_are_half_normal():
     """R = sqrt(2) |N|, in the far tail and near 0 too."""
     for r in (1e-6, 0.01, 0.5, 3.0, 12.0, 30.0):

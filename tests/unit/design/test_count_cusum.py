@@ -15,11 +15,15 @@ from scipy import stats
 from streamspc.design import (
     binomial_cusum_arl,
     binomial_cusum_limit,
+    count_cusum,
     negbin_cusum_arl,
     negbin_cusum_limit,
     poisson_cusum_arl,
     poisson_cusum_limit,
+    toeplitz,
 )
+from streamspc.design.counts import Binomial, NegativeBinomial, Poisson
+from streamspc.design.walk import Walk, rational
 
 SAMPLE = json.loads((Path(__file__).parents[2] / "reference" / "arl_sample.json").read_text())["cases"]
 CASES = [case for case in SAMPLE if case["chart"] in {"poisson-cusum", "binomial-cusum", "negbin-cusum"}]
@@ -173,3 +177,26 @@ def test_impossible_arguments_are_refused(call, reason):
     """With the argument that is wrong."""
     with pytest.raises(ValueError, match=reason):
         call()
+
+
+@pytest.mark.parametrize(
+    ("law", "k", "h", "upper"),
+    [
+        (Poisson(14.0), 15.0, 900, False), (Poisson(0.1), 5.3, 700, False), (Binomial(50, 0.1), 6.0, 600, False),
+        (NegativeBinomial(10.0, 60.0), 4.5, 1500, True), (Poisson(14.0), 13.25, 900, True),
+    ],
+)  # fmt: skip
+def test_a_walk_that_rises_needs_a_point_for_each_drift_of_height(law, k, h, upper):
+    """As the equations of all states say; a side that rises must not make the other one wait."""
+    walk = Walk(law, rational(k), upper)
+    states = h * walk.k.denominator
+
+    assert count_cusum._side(law, k, states, upper=upper) == pytest.approx(toeplitz.arl(walk, states), rel=1e-10)
+
+
+def test_a_wish_that_only_a_side_that_rises_could_meet():
+    """One k for both sides, above the mean: the lower side rises by 1 a point, to a limit that is the wish."""
+    limit = poisson_cusum_limit(14, 15, 2e3, sided="two")
+
+    assert limit == pytest.approx(2e3, rel=0.1)
+    assert poisson_cusum_arl(14, 15, limit, sided="two") >= 2e3 > poisson_cusum_arl(14, 15, limit - 1, sided="two")

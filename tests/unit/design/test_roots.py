@@ -35,3 +35,16 @@ def test_a_wish_out_of_reach_is_said(level):
     """Here each limit has the same average run length."""
     with pytest.raises(ValueError, match="no limit between"):
         limit_for(lambda _: level, 3.0)
+
+
+@pytest.mark.parametrize("start", [1.0, 5.0, 40.0])
+def test_few_averages_are_asked_for_and_none_twice(start):
+    """Each may take a tenth of a second."""
+    asked = []
+
+    def arl(limit):
+        asked.append(limit)
+        return math.exp(limit) * (1.0 + limit)
+
+    assert limit_for(arl, 5000.0, start) == pytest.approx(6.502020771028251, rel=1e-9)
+    assert len(asked) == len(set(asked)) <= 10

@@ -124,6 +124,19 @@ def test_panels_end_where_they_should():
     assert panel_edges(0.0, 1.0, [], 10.0) == [0.0, 1.0]
 
 
+def test_an_ewma_with_a_small_weight_and_many_degrees_of_freedom():
+    """Where only a hundredth of the way down to 0 is ever seen: the number is of an equation on all of it."""
+    assert ewma_variance_limit(0.01, 370.4, 50) == pytest.approx(1.018223655709522, rel=1e-10)
+    assert ewma_variance_arl(0.02, 1.02852, 100) == pytest.approx(618.6107603351, rel=1e-9)
+    assert ewma_variance_arl(0.01, 0.8, 50) == 1.0
+
+
+@pytest.mark.parametrize(("k", "arl0", "df"), [(0.9, 50.0, 3), (1.0, 5000.0, 14), (1.06, 1e4, 1), (2.0, 40.0, 2)])
+def test_a_limit_has_its_average_on_either_side_of_a_drift_of_0(k, arl0, df):
+    """From a guess that allows for the drift."""
+    assert cusum_variance_arl(k, cusum_variance_limit(k, arl0, df), df) == pytest.approx(arl0, rel=1e-9)
+
+
 @pytest.mark.parametrize(
     ("call", "reason"),
     [
