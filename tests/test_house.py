@@ -26,7 +26,7 @@ PURE_LIBRARIES = {"numpy", "scipy", "msgspec"}
 ROOMS = {
     "flow": PURE | {"model", "errors"},
     "roles": {"flow", "kafka_io", "state", "effect", "wire", "model", "errors", "roles", "bucket", "decide"},
-    "check": {"flow", "admit", "bucket", "decide", "model", "errors", "check"},
+    "check": {"flow", "admit", "bucket", "decide", "design", "model", "errors", "check"},
     "serve": {"model", "errors", "serve"},
     "kafka_io": {"model", "errors", "kafka_io"},
     "state": {"flow", "wire", "bucket", "chart", "decide", "model", "errors", "state"},

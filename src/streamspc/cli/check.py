@@ -65,7 +65,7 @@ def execute(args: argparse.Namespace) -> int:
     topic_range.refuse_contradictions(args)
     loaded = load(args.config_file) if args.begin is not None else None
     semantics = loaded.semantics if loaded is not None else load_semantics(args.config_file)
-    name = _stream(semantics, args.stream)
+    name = stream_name(semantics, args.stream)
     state = begin(semantics, name)
     spec = semantics.stream(name)
     report, steps = check.Report(spec, of_topic=loaded is not None), check.Steps()
@@ -122,7 +122,8 @@ def _answer(args: argparse.Namespace, semantics: Semantics, report: Report, step
     return code
 
 
-def _stream(semantics: Semantics, wanted: str | None) -> str:
+def stream_name(semantics: Semantics, wanted: str | None) -> str:
+    """The stream that is wanted, or the only one. Raises ConfigError."""
     names = [spec.name for spec in semantics.streams]
     if wanted is None and len(names) == 1:
         return names[0]
