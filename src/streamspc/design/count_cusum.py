@@ -29,6 +29,7 @@ _FEW = 1000  # states whose equations are solved in any case
 _MANY = 16_000  # and from which on a cycle is followed in any case
 _NO_RETURN = 40.0  # the logarithm of a chance that does not matter, and more
 _POINTS = 20_000  # to a signal, at most, of a walk that rises
+_SPREADS = 300.0  # or so many standard deviations of a count
 _STATES = 200_000  # of one fraction of S, at most
 
 
@@ -146,8 +147,9 @@ def _side(law: Law, k: float, states: int, *, upper: bool) -> float:
         return _side(law, k, states - spare * walk.k.denominator, upper=upper) + spare / walk.drift
     if states > _STATES * walk.k.denominator:
         raise ValueError(f"h is {states / walk.k.denominator:g}: more than {_STATES} counts; chart a rate, or a larger unit")
-    if states > _POINTS * walk.drift * walk.k.denominator > 0.0:
-        raise ValueError(f"h is {states / walk.k.denominator:g} and S rises by {walk.drift:g} a point: no chart, and too far to compute")
+    height = states / walk.k.denominator
+    if walk.drift > 0.0 and height > max(_POINTS * walk.drift, _SPREADS * law.spread):
+        raise ValueError(f"h is {height:g} and S rises by {walk.drift:g} a point: no chart, and too far to compute")
     return toeplitz.arl(walk, states) if _solvable(law, walk.k, states) else excursion.arl(walk, states)
 
 

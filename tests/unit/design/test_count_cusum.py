@@ -200,3 +200,10 @@ def test_a_wish_that_only_a_side_that_rises_could_meet():
 
     assert limit == pytest.approx(2e3, rel=0.1)
     assert poisson_cusum_arl(14, 15, limit, sided="two") >= 2e3 > poisson_cusum_arl(14, 15, limit - 1, sided="two")
+
+
+def test_a_walk_that_all_but_stands_is_no_walk_that_rises():
+    """Its way to a signal is short, though its drift would never get there; a true rise of half a million points is refused."""
+    assert binomial_cusum_arl(20, 0.25001, 5.0, 12) == pytest.approx(binomial_cusum_arl(20, 0.24999, 5.0, 12), rel=1e-2)
+    with pytest.raises(ValueError, match="rises"):
+        poisson_cusum_arl(10.001, 9.999, 1100)
