@@ -124,11 +124,19 @@ def _needed(u: Floats, rate: float) -> Floats:
 def expected_rate_limit(m: int, n: int = 1, arl0: float = 370.4, sigma: str = "sd") -> float:
     """The L whose alarm rate, averaged over all Phase I, is 1 / arl0, with limits at the estimated centre +- L estimated sigma.
 
-    A new point less the estimated centre has variance 1 + 1 / m. With s it has the t law, so the limits lie at t(m - 1) sqrt(1 + 1 / m) s;
-    as "sd" stands for s / c4, L is that times c4.
+    L multiplies the unbiased estimate of sigma: s / c4(m) where `sigma` is "sd". A new point less the estimated centre has variance
+    1 + 1 / m, and divided by s it has the t law. So in terms of s itself the limits lie at T s, T = t(m - 1) sqrt(1 + 1 / m) with the
+    quantile at 1 - 1 / (2 arl0), and
 
-    >>> round(expected_rate_limit(25), 6)
-    3.375657
+        L = c4(m) T = c4(m) t(m - 1) sqrt(1 + 1 / m).
+
+    Whoever writes limits as centre +- T s takes L / c4(m). Likewise for "pooled", with m (n - 1) degrees of freedom.
+
+    Raises:
+        ValueError: m, n, arl0 or `sigma` cannot be.
+
+    >>> round(expected_rate_limit(25), 6), round(expected_rate_limit(25) / 0.989640, 4)
+    (3.375657, 3.411)
     """
     spread = spread_of(m, n, sigma)
     arl0 = arguments.run_length("arl0", arl0)

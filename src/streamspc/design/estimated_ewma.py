@@ -67,7 +67,7 @@ def expected_rate_ewma_limit(  # noqa: PLR0913, PLR0917 - each argument is one n
     return _limit(_chart(lam, arl0, sided, headstart, limits), (m, n, sigma), None)
 
 
-_ORDERS = (60, 14), (30, 20), (0, 28)  # of the interpolation, from so many points or samples on
+_ORDERS = (60, 11), (30, 15), (0, 21)  # of the interpolation, from so many points or samples on
 _ROUNDS = 12  # of exact limits, whose means are interpolated near the latest limit
 _Chart = tuple[float, float, float, bool]  # lam, arl0, head start, exact limits
 
@@ -96,7 +96,7 @@ def _limit(chart: _Chart, estimates: tuple[int, int, str], confidence: float | N
     limit = solved(_means(lam, headstart, None), ewma_limit(lam, arl0))
     for _ in range(_ROUNDS if exact else 0):
         before, limit = limit, solved(_means(lam, headstart, _ratio(chart, phase, limit)), limit)
-        if abs(limit - before) < (1e-8 if headstart else 0.03) * limit:
+        if abs(limit - before) < (1e-6 if headstart else 0.03) * limit:
             break
     return limit
 
@@ -104,7 +104,7 @@ def _limit(chart: _Chart, estimates: tuple[int, int, str], confidence: float | N
 def _ratio(chart: _Chart, phase: Phase, limit: float) -> Ratio:
     """Exact over fixed limits for all estimates that count, near a limit L."""
     lam, _, headstart, _ = chart
-    low, high, far = phase.range
+    low, high, far = max(phase.range[0], 1.0 - 6.5 * phase.spread.sd), 1.0 + 5.0 * phase.spread.sd, phase.range[2]
     order = next(order for least, order in _ORDERS if phase.m >= least)
     scale = limit * asymptotic(lam)
     return Ratio(lam, (0.95 * low * scale, 1.05 * high * scale), (-far, far), headstart / scale, order)

@@ -17,9 +17,10 @@ from streamspc.design.cusum_pair import pair
 from streamspc.design.quadrature import legendre, normal_density
 
 if TYPE_CHECKING:
-    from streamspc.model import Floats
+    from streamspc.model import Floats, Ints
 
 RARE = 1e13  # a mean that is this large or has no digits any more
+_LIKE = 1.2  # limits of one group are within this factor
 _ENTRIES = 4_000_000  # of stacked matrices at once
 
 
@@ -42,12 +43,27 @@ def cusum_means(charts: Charts, sided: str) -> Floats:
     return np.minimum((above / upper + below / lower - 1.0) / (1.0 / upper + 1.0 / lower), RARE)
 
 
+def sizes(limits: Floats) -> list[Ints]:
+    """Charts in groups of like limits, so that a small one does not have the nodes that a large one needs."""
+    order = np.argsort(limits)
+    edges = limits[order[0]] * _LIKE ** np.arange(1, 1 + math.ceil(math.log(limits[order[-1]] / limits[order[0]]) / math.log(_LIKE)))
+    return [group for group in np.split(order, np.searchsorted(limits[order], edges)) if len(group)]
+
+
 def _from_start(charts: Charts, shift: Floats) -> tuple[Floats, Floats]:
     """Average run lengths of one side from 0 and from the start, [chart]."""
+    both = np.empty((2, len(charts.h)))
+    for group in sizes(charts.h):
+        both[:, group] = _alike(Charts(*(part[group] for part in charts)), shift[group])
+    return both[0], both[1]
+
+
+def _alike(charts: Charts, shift: Floats) -> tuple[Floats, Floats]:
+    """The same for limits of like size."""
     unit, weight = legendre(math.ceil(1.6 * float(np.max(charts.h))) + 24)
     if len(charts.h) > (most := _ENTRIES // len(unit) ** 2 + 1):
         halves = [Charts(*(part[half] for part in charts)) for half in (slice(None, most), slice(most, None))]
-        both = [_from_start(part, shift[half]) for part, half in zip(halves, (slice(None, most), slice(most, None)), strict=True)]
+        both = [_alike(part, shift[half]) for part, half in zip(halves, (slice(None, most), slice(most, None)), strict=True)]
         return np.concatenate((both[0][0], both[1][0])), np.concatenate((both[0][1], both[1][1]))
     nodes = np.multiply.outer(charts.h, 0.5 * (unit + 1.0))
     states = np.concatenate((np.zeros((len(nodes), 1)), nodes, charts.start[:, None]), axis=1)

@@ -7,13 +7,14 @@ to the mean with fixed limits, a smooth function of both, is computed at Chebysh
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.polynomial import chebyshev
 
 from streamspc.design.ewma_exact import moments
-from streamspc.design.many_cusums import tamed
+from streamspc.design.many_cusums import sizes, tamed
 from streamspc.design.quadrature import legendre, normal_density
 
 if TYPE_CHECKING:
@@ -30,12 +31,27 @@ class Charts(NamedTuple):
 
 def fixed_means(lam: float, charts: Charts) -> Floats:
     """Average run length of each chart with fixed limits, from its start."""
-    nodes, weights = _rule(lam, charts.limit)
-    return tamed(_mean_at(lam, charts.shift, (nodes, weights), charts.start[:, None])[:, 0])
+    return _grouped(_fixed, lam, charts)
 
 
 def exact_means(lam: float, charts: Charts) -> Floats:
     """Average run length of each chart with exact limits, from its start; only to about 1e-8."""
+    return _grouped(_exact, lam, charts)
+
+
+def _grouped(means: Callable[[float, Charts], Floats], lam: float, charts: Charts) -> Floats:
+    answer = np.empty(len(charts.limit))
+    for group in sizes(charts.limit):
+        answer[group] = means(lam, Charts(*(part[group] for part in charts)))
+    return answer
+
+
+def _fixed(lam: float, charts: Charts) -> Floats:
+    nodes, weights = _rule(lam, charts.limit)
+    return tamed(_mean_at(lam, charts.shift, (nodes, weights), charts.start[:, None])[:, 0])
+
+
+def _exact(lam: float, charts: Charts) -> Floats:
     fixed, shrink = _rule(lam, charts.limit), (1.0 - lam) ** 2
     points, density = charts.start[:, None], np.ones((len(charts.start), 1))
     t, total = 0, np.zeros(len(points))

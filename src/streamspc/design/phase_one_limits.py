@@ -37,6 +37,9 @@ _FAR, _WIDE = 7.0, 8.0  # standard deviations of the estimated centre and sigma 
 _CURVE, _ONCE = 24, 32  # nodes on the curve
 _FEW, _MANY = (24, 22), (14, 12)  # nodes of either law for the expected rate: with few points in Phase I, and with more
 _POINTS = 40  # so many are more
+_COARSE = (7, 6)  # of the rule for a start
+_NEAR, _STEPS, _ENOUGH = 1e-3, 8, 1e-5  # for a slope; Newton's steps; a last step, whose error is less by the error of the slope
+_FAINT = 1e-10
 _DIGITS = 1e-9
 
 
@@ -68,7 +71,7 @@ class _Curve:
         if not len(near):
             return 0.0
         ends = max(near[0] - 1, 0), min(near[-1] + 1, len(grid) - 1)  # beyond, no sigma would do
-        z, weights = interval(float(grid[ends[0]]), float(grid[ends[1]]), _CURVE if self.phase.even else 2 * _CURVE)
+        z, weights = interval(float(grid[ends[0]]), float(grid[ends[1]]), _CURVE if self.phase.even else 3 * _CURVE)
         u = z / math.sqrt(self.phase.m)
         w = self._needed(limit, u)
         self.latest = u, w
@@ -139,14 +142,33 @@ def guaranteed_scale(means: Callable[[Floats, Floats], Floats], phase: Phase, go
 
 
 def expected(means: Means, phase: Phase, arl0: float, start: tuple[float, float]) -> float:
-    """The limit with E 1 / A = 1 / arl0. `start`: the least possible limit, and a first guess."""
-    half, spreads = _MANY if phase.m >= _POINTS else _FEW
+    """The limit with E 1 / A = 1 / arl0. `start`: the least possible limit, and a first guess.
+
+    A coarse rule finds the limit to some digits, and the slope there; Newton's steps with the fine rule take that slope.
+    """
+    least = start[0]
+    coarse, fine = _excess(means, phase, arl0, _COARSE), _excess(means, phase, arl0, _MANY if phase.m >= _POINTS else _FEW)
+    place = math.log(_root(coarse, start) - least)
+    slope = (coarse(least + math.exp(place + _NEAR)) - coarse(least + math.exp(place))) / _NEAR
+    for _ in range(_STEPS):
+        step = -fine(least + math.exp(place)) / slope
+        place += step
+        if abs(step) < _ENOUGH:
+            return least + math.exp(place)
+    return _root(fine, (least, least + math.exp(place)))
+
+
+def _excess(means: Means, phase: Phase, arl0: float, nodes: tuple[int, int]) -> Callable[[float], float]:
+    """Minus the logarithm of arl0 E 1 / A as a function of the limit, by rules of so many nodes for u (on one side) and w."""
+    half, spreads = nodes
     z, weights = interval(0.0, _FAR, half) if phase.even else interval(-_FAR, _FAR, 2 * half)
     share = weights * normal_density(z)
     w, mass = gauss(phase.spread, spreads)
     grid = [axis.ravel() for axis in np.meshgrid(w, z / math.sqrt(phase.m), indexing="ij")]
     weight = np.multiply.outer(mass, share / share.sum()).ravel()
-    return _root(lambda limit: -math.log(arl0 * float(weight @ (1.0 / means(limit, *grid)))), start)
+    counts = weight > _FAINT / arl0  # as A is at least 1
+    grid, weight = [axis[counts] for axis in grid], weight[counts]
+    return lambda limit: -math.log(arl0 * float(weight @ (1.0 / means(limit, *grid))))
 
 
 def gauss(spread: Spread, n: int) -> tuple[Floats, Floats]:

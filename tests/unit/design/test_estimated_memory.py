@@ -114,6 +114,42 @@ def test_much_data_leads_to_the_known_limits(limits):
     assert ewma < guaranteed_ewma_limit(0.1, 1_000_000, limits=limits) < 1.01 * ewma
 
 
+@pytest.mark.parametrize(
+    ("k", "estimates", "goal", "confidence", "side"),
+    [(0.25, (80, 8, "pooled"), 308.2, 0.832, ("lower", 1.0)), (0.24, (451, 7, "pooled"), 334.6, 0.64, ("upper", 0.0))],
+)
+def test_a_one_sided_guarantee_is_the_integral_over_the_centre(k, estimates, goal, confidence, side):
+    """By the trapezoidal rule, also where P(W > w*(u)) falls from 1 to 0 within a third of a standard deviation of u."""
+    (m, n, sigma), (sided, headstart) = estimates, side
+    h = guaranteed_cusum_limit(k, m, n, goal, confidence, sigma, sided, headstart)
+    law, z = spread_of(m, n, sigma), np.linspace(-7.0, 7.0, 401)
+    low, high = np.full(len(z), 1e-3), np.full(len(z), 1.0 + 9.0 * law.sd)
+    for _ in range(42):
+        w = 0.5 * (low + high)
+        kept = cusums.cusum_means(cusums.Charts(k * w, h * w, -z / math.sqrt(m), headstart * w), sided) >= goal
+        low, high = np.where(kept, low, w), np.where(kept, w, high)
+    density = np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+
+    assert (density @ law.above(high)) * (z[1] - z[0]) == pytest.approx(confidence, abs=1e-8)
+
+
+@pytest.mark.parametrize(("sided", "headstart"), [("two", 0.0), ("upper", 0.8)])
+def test_an_expected_rate_is_the_double_integral(sided, headstart):
+    """By the trapezoidal rule in both estimates."""
+    m, goal = 60, 200.0
+    law, z = spread_of(m, 1, "sd"), np.linspace(-7.0, 7.0, 101)
+    w = np.linspace(1.0 - 7.0 * law.sd, 1.0 + 9.0 * law.sd, 113)
+    weight = np.multiply.outer(law.density(w) * (w[1] - w[0]), np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi) * (z[1] - z[0]))
+    w, u = np.meshgrid(w, z / math.sqrt(m), indexing="ij")
+    counts = weight > 1e-13
+    w, u, weight = w[counts], u[counts], weight[counts]
+
+    def rate(h):
+        return goal * float(weight @ (1.0 / cusums.cusum_means(cusums.Charts(0.5 * w, h * w, -u, headstart * w), sided)))
+
+    assert rate(expected_rate_cusum_limit(0.5, m, 1, goal, "sd", sided, headstart)) == pytest.approx(1.0, abs=1e-7)
+
+
 def test_a_head_start_near_the_limit():
     """Where both sides may be near a signal the charts are taken one by one; the limit is above that without head start."""
     plain, started = (guaranteed_cusum_limit(1.0, 200, arl0=50, confidence=0.5, headstart=start) for start in (0.0, 1.6))
