@@ -40,6 +40,10 @@ def ar1_cusum_arl(phi: float, k: float, h: float, shift: float = 0.0) -> float:
     """Average run length of a two-sided CUSUM of an AR(1) series with coefficient phi and a stationary start.
 
     S = max(0, S +- y - k) from 0 on both sides, signal at S > h; k, h and shift in marginal sigma, the shift from the first point on.
+    An average in control beyond 1e9 has fewer digits (five at 1e10), as points beyond 8 sigma are left out.
+
+    Raises:
+        ValueError: an argument that cannot be, or an average under a shift that is beyond 1e8 or so: rounding would decide it.
 
     >>> round(ar1_cusum_arl(0.5, 0.5, 5.0), 4), round(ar1_cusum_arl(0.0, 0.5, 5.0), 4)
     (51.6276, 465.4435)
@@ -51,7 +55,10 @@ def ar1_cusum_arl(phi: float, k: float, h: float, shift: float = 0.0) -> float:
 
 @lru_cache(maxsize=1024)
 def ar1_cusum_limit(phi: float, k: float, arl0: float) -> float:
-    """The h with average run length `arl0` in control.
+    """The h with average run length `arl0` in control, in marginal sigma.
+
+    Raises:
+        ValueError: an argument that cannot be, or an `arl0` below that of the lowest limit.
 
     >>> round(ar1_cusum_limit(0.5, 0.5, 370.4), 6)
     10.30519

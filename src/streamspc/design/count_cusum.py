@@ -9,6 +9,9 @@ other is at 0, so the rates of their signals add exactly (Kemp).
 The limits are on the lattice on which S moves, the multiples of 1/q for k = p/q: the smallest whose average run length is at least the
 one wished for (for a k of more than six decimals, to a relative 1e-10). A smaller k, or one with more decimals, comes closer.
 
+ValueError says which argument cannot be: no number, not finite, negative, an unknown `sided` or `signal`, var < mean; a limit of more than
+200 000 counts, or a side that would rise for more than 20 000 points to it, is refused too.
+
 Sources: Lucas, J. M. (1985), Counted data CUSUM's, Technometrics 27; Hawkins, D. M. and Olwell, D. H. (1998), Cumulative sum charts and
 charting for quality improvement, chapter 5; Kemp, K. W. (1961), The average run length of the cumulative sum chart when a V-mask is
 used, Journal of the Royal Statistical Society B 23.
