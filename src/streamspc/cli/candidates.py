@@ -123,7 +123,11 @@ def _ewma(arl0: float, lam: float) -> Candidate:
 def _shewhart_cusum(arl0: float, k: float) -> Candidate:
     limits = bank_limits(arl0, cusum=(k,))
     h, c = limits.cusum[0], limits.shewhart or 0.0
-    return Candidate({"k": k, "h": h, "c": c}, lambda shift: shewhart_cusum_arl(k, h, c, shift), charts=Charts(limits, (k,)))
+    return Candidate(
+        {"k": k, "h": h, "c": c},
+        lambda shift: shewhart_cusum_arl(k, h, c, shift),
+        lambda shift: shewhart_cusum_arl(k, h, c, shift, state="steady"),
+    )
 
 
 def _shewhart_ewma(arl0: float, lam: float) -> Candidate:

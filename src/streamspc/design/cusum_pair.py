@@ -120,11 +120,11 @@ def survivors(k: float, h: float) -> Floats:
         law = step
         if change < 1e-14:
             return law
-    return _dominant(chain.steps)
+    return dominant(chain.steps)
 
 
-def _dominant(steps: Floats) -> Floats:
-    """The same law for charts that forget too slowly for iteration: u is proportional to e0 (rho I - Q)^-1, so only rho is needed."""
+def dominant(steps: Floats) -> Floats:
+    """The law of `survivors` for charts that forget too slowly for iteration: it is like e0 (rho I - Q)^-1, so only rho is needed."""
     joint = steps + steps[0]  # Q + 1 (q0 - e0) has the eigenvalue rho, q0 the first row of Q
     joint[:, 0] -= 1.0
     rho = float(eigvals(joint).real.max())

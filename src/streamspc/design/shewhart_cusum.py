@@ -24,8 +24,9 @@ from scipy.special import ndtr, ndtri
 from streamspc.design import arguments
 from streamspc.design.clipped_side import ClippedSide, clipped
 from streamspc.design.collocation import Panels, mean_times, operator, panel_edges
-from streamspc.design.cusum import SIDES, cusum_arl, cusum_limit
+from streamspc.design.cusum import SIDES, STATES, cusum_arl, cusum_limit
 from streamspc.design.roots import limit_for
+from streamspc.design.shewhart_cusum_steady import survivors
 
 if TYPE_CHECKING:
     from streamspc.model import Floats
@@ -38,24 +39,29 @@ class _Both(NamedTuple):
     lower: ClippedSide
     beyond: float
 
+    @property
+    def rate(self) -> float:
+        """Signals per point, from zero start."""
+        return max(0.0, float(1.0 / self.upper.mean[0] + 1.0 / self.lower.mean[0] - self.beyond))
+
     def mean(self, upper: Floats, lower: Floats) -> Floats:
         """Average run length from pairs of values with a sum of at most h + 2 k."""
-        rate = 1.0 / self.upper.mean[0] + 1.0 / self.lower.mean[0] - self.beyond
-        if rate <= 0.0:
+        if self.rate == 0.0:
             return np.full_like(upper, math.inf)
-        return np.asarray(np.maximum(1.0, (self.upper.relative(upper) + self.lower.relative(lower) - 1.0) / rate), np.float64)
+        return np.asarray(np.maximum(1.0, (self.upper.relative(upper) + self.lower.relative(lower) - 1.0) / self.rate), np.float64)
 
 
 def shewhart_cusum_arl(  # noqa: PLR0913, PLR0917 - each argument is one number of the chart
-    k: float, h: float, c: float, shift: float = 0.0, headstart: float = 0.0, sided: str = "two"
+    k: float, h: float, c: float, shift: float = 0.0, headstart: float = 0.0, sided: str = "two", state: str = "zero"
 ) -> float:
     """Average run length of a CUSUM with Shewhart limits, all in sigma of the plotted statistic.
 
     `sided="two"`: a signal at S+ > h, S- > h or |x| > c; "upper": at S+ > h or x > c; "lower": at S- > h or x < -c. `headstart` is the
-    starting value of the statistic, of both when there are two. An infinite c means no Shewhart limits.
+    starting value of the statistic, of both when there are two. An infinite c means no Shewhart limits. `state="steady"`: conditional
+    steady state, the limit of E[RL - tau | RL > tau] when a chart that has been in control for tau points shifts; no head start matters.
 
     Raises:
-        ValueError: k, h, c or the head start is negative or no number, or the head start is above h.
+        ValueError: k, h, c or the head start is negative or no number, the head start is above h, or a word is unknown.
 
     >>> round(shewhart_cusum_arl(0.5, 5, 3.5), 2), round(shewhart_cusum_arl(0.5, 5, 3.5, shift=1.0, headstart=2.5), 3)
     (397.84, 6.332)
@@ -67,7 +73,10 @@ def shewhart_cusum_arl(  # noqa: PLR0913, PLR0917 - each argument is one number 
     shift, headstart = arguments.finite("shift", shift), arguments.non_negative("headstart", headstart)
     if headstart > h:
         raise ValueError(f"headstart is {headstart:g}: a chart cannot start above its limit h = {h:g}")
-    return _arl((k, h, c), arguments.one_of("sided", sided, SIDES), shift, headstart)
+    sided = arguments.one_of("sided", sided, SIDES)
+    if arguments.one_of("state", state, STATES) == "steady":
+        return _steady((k, h, c), sided, shift)
+    return _arl((k, h, c), sided, shift, headstart)
 
 
 def shewhart_cusum_limit(k: float, arl0: float, split: float = 0.5, headstart: float = 0.0, sided: str = "two") -> tuple[float, float]:
@@ -111,6 +120,26 @@ def _arl(limits: tuple[float, float, float], sided: str, shift: float, headstart
     if 2.0 * headstart <= h + 2.0 * k:
         return float(chart.mean(start, start)[0])
     return _corridor(side, headstart) if k == 0.0 else _opened(chart, headstart)
+
+
+@lru_cache(maxsize=4096)
+def _steady(limits: tuple[float, float, float], sided: str, shift: float) -> float:
+    k, h, c = limits
+    if math.isinf(c):
+        return cusum_arl(k, h, shift, sided, state="steady")
+    if sided == "lower":
+        return _steady.__wrapped__(limits, "upper", -shift)
+    if h == 0.0 or c <= k:  # nothing but single points can signal
+        return _arl(limits, sided, shift, 0.0)
+    low = -c if sided == "two" else -math.inf
+    law, states = survivors(k, h, c, sided), clipped(k, h, (low, c), 0.0).states
+    side = clipped(k, h, (low, c), shift)
+    if sided == "upper":
+        return max(1.0, float(side.mean[0] * (law @ side.relative(states))))
+    chart = _Both(side, clipped(k, h, (-c, c), -shift), float(ndtr(shift - c) + ndtr(-shift - c)))
+    if chart.rate == 0.0:
+        return math.inf
+    return max(1.0, float(law @ (side.relative(states) + chart.lower.relative(states)) - 1.0) / chart.rate)
 
 
 @lru_cache(maxsize=1024)

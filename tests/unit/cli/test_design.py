@@ -53,6 +53,7 @@ def test_the_numbers_are_the_engine_s(capsys):
     assert rows["CUSUM"]["start"] == {"points": delay, "hours": delay, "simulated": False}
     assert rows["CUSUM"]["steady"]["points"] == pytest.approx(cusum_arl(0.5, h, 1.0, state="steady"))
     assert {name for name, row in rows.items() if not row["exact"]} == set(TABULATED)
+    assert {name for name, row in rows.items() if row["steady"]["simulated"]} == set(TABULATED)
     three = bank_limits(720.0, ewma=(0.1,))
     assert rows[TABULATED[1]]["limits"] == {"k": 0.5, "h": three.cusum[0], "lam": 0.1, "L": three.ewma[0], "c": three.shewhart}
 

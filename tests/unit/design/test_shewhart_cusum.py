@@ -156,3 +156,31 @@ def test_what_cannot_be_is_refused(call, reason):
     """With a reason."""
     with pytest.raises(ValueError, match=reason):
         call()
+
+
+@pytest.mark.parametrize("sided", ["two", "upper", "lower"])
+@pytest.mark.parametrize(("k", "h", "shift"), [(0.5, 5.0, 0.7), (0.2, 3.0, 0.0), (0.0, 3.0, 0.4)])
+def test_the_steady_state_without_shewhart_limits_is_that_of_a_cusum(k, h, shift, sided):
+    """At 12 sigma and at infinity, by other equations."""
+    alone = cusum_arl(k, h, shift, sided, state="steady")
+    for c in (12.0, math.inf):
+        assert shewhart_cusum_arl(k, h, c, shift, sided=sided, state="steady") == pytest.approx(alone, rel=1e-9)
+
+
+@pytest.mark.parametrize("sided", ["two", "upper"])
+@pytest.mark.parametrize(("k", "h", "c", "shift"), [(0.3, 4.0, 2.4, 0.5), (0.5, 3.0, 2.6, -0.4), (0.2, 3.0, 2.5, 0.0)])
+def test_the_steady_state_agrees_with_simulation(k, h, c, shift, sided):
+    """Survivors of 40 points in control, then the shift: within four standard errors."""
+    rng, late, two = np.random.default_rng(8), 40, sided == "two"
+    upper = np.zeros(400_000)
+    lower, lengths, t = upper.copy(), [], 0
+    while len(upper):
+        t += 1
+        x = rng.standard_normal(len(upper)) + (shift if t > late else 0.0)
+        upper, lower = np.maximum(0.0, upper + x - k), np.maximum(0.0, lower - x - k)
+        on = (upper <= h) & (x <= c) & (~np.bool_(two) | ((lower <= h) & (x >= -c)))
+        lengths += [t - late] * int((~on).sum() if t > late else 0)
+        upper, lower = upper[on][: 30_000 if t == late else None], lower[on][: 30_000 if t == late else None]
+
+    error = float(np.std(lengths)) / math.sqrt(len(lengths))
+    assert shewhart_cusum_arl(k, h, c, shift, sided=sided, state="steady") == pytest.approx(np.mean(lengths), abs=4.0 * error)
