@@ -27,6 +27,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "run": Command("streamspc.cli.run", "run the daemon, all roles or some"),
+    "init": Command("streamspc.cli.init", "look at a topic and write a first configuration"),
     "check-config": Command("streamspc.cli.check_config", "say what is wrong with a configuration, or print its JSON Schema"),
     "check": Command("streamspc.cli.check", "chart a file, or a range of a topic, once, as the daemon would: for continuous integration"),
     "baseline": Command("streamspc.cli.baseline", "say what kind of series a stream has, and which charts fit"),
