@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 DEEP = 4  # levels of objects that are looked into
+MOSTLY = 0.95
 MANY = 1000  # distinct texts that are counted; more are many
 
 
@@ -31,11 +32,11 @@ class Field:
 
     @property
     def kind(self) -> str:
-        """number, text, flag, mixed, or nothing where all are null."""
-        kinds = [
-            name for name, there in (("number", self.numbers), ("text", self.texts), ("flag", self.flags), ("other", self.other)) if there
-        ]
-        return kinds[0] if len(kinds) == 1 else "mixed" if kinds else "nothing"
+        """number, text, flag or other: what nearly all values are, for a few bad records must not hide a field. Else mixed, or nothing."""
+        sizes = {"number": len(self.numbers), "text": len(self.texts), "flag": self.flags.total(), "other": self.other}
+        most = max(sizes, key=sizes.__getitem__)
+        total = sum(sizes.values())
+        return "nothing" if not total else most if sizes[most] >= MOSTLY * total else "mixed"
 
     def distinct(self) -> Counter[str]:
         """How often each text comes, up to MANY of them."""
@@ -56,16 +57,24 @@ class Field:
         values = [value for _, value in self.numbers]
         return self.whole == len(values) > 10 and len(set(values)) > 0.9 * len(values) and max(values) - min(values) >= len(values) - 1
 
+    def quantiles(self, *shares: float) -> list[float]:
+        """Of the numbers; a few absurd ones move none of them."""
+        values = sorted(value for _, value in self.numbers)
+        return [values[round(share * (len(values) - 1))] for share in shares]
+
     def spread(self) -> tuple[float, float]:
-        """Mean and standard deviation of the numbers."""
-        values = [value for _, value in self.numbers]
-        mean = math.fsum(values) / len(values)
-        return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+        """Median, and the standard deviation of a normal law with the same quartiles."""
+        low, middle, high = self.quantiles(0.25, 0.5, 0.75)
+        return middle, (high - low) / 1.349
+
+    def varies(self) -> bool:
+        """Is it not always the same number?"""
+        least, most = self.quantiles(0.0, 1.0)
+        return least < most
 
     def tail(self) -> float:
         """How much farther the 99th percentile lies from the median than the first one does; 1 where the law is symmetric."""
-        values = sorted(value for _, value in self.numbers)
-        low, middle, high = (values[round(q * (len(values) - 1))] for q in (0.01, 0.5, 0.99))
+        low, middle, high = self.quantiles(0.01, 0.5, 0.99)
         return (high - middle) / (middle - low) if middle > low else math.inf if high > middle else 1.0
 
 

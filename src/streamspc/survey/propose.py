@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamspc.admit import iso8601
+from streamspc.survey.fields import MOSTLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,33 +87,43 @@ def _event_time(sample: Sample) -> _Time:
 
 
 def _as_time(one: Field, stamps: Sequence[int]) -> Iterator[_Time]:
-    size = len(stamps)
-    if one.kind == "text" and len(one.texts) == size:
+    """The field as a time in each unit in which nearly all records have one; where one has none, its Kafka timestamp stands for it."""
+    enough = MOSTLY * len(stamps)
+    if one.kind == "text" and len(one.texts) >= enough:
         instants, read = iso8601.parse([text for _, text in one.texts])
-        if read.all():
-            yield _Time(one.path, "iso8601", instants.tolist())
-    if one.kind == "number" and len(one.numbers) == size and _TIME.search(one.path):
+        if read.sum() >= enough:
+            rows = [(at, value) for (at, _), value, ok in zip(one.texts, instants.tolist(), read.tolist(), strict=True) if ok]
+            yield _Time(one.path, "iso8601", _filled(rows, stamps))
+    if one.kind == "number" and len(one.numbers) >= enough and _TIME.search(one.path):
         for unit, factor in UNITS.items():
-            values = [round(value * factor) for _, value in one.numbers]
-            if all(abs(value - stamp) < _YEARS for value, stamp in zip(values, stamps, strict=True)):
-                yield _Time(one.path, unit, values)
+            rows = [(at, round(value * factor)) for at, value in one.numbers if abs(value * factor - stamps[at]) < _YEARS]
+            if len(rows) >= enough:
+                yield _Time(one.path, unit, _filled(rows, stamps))
+
+
+def _filled(rows: Sequence[tuple[int, int]], stamps: Sequence[int]) -> list[int]:
+    values = list(stamps)
+    for at, value in rows:
+        values[at] = value
+    return values
 
 
 def _window(values: Sequence[int]) -> tuple[str, float]:
-    """The shortest window with enough records, and records a second."""
-    span = (max(values) - min(values)) / 1e6
+    """The shortest window with enough records, and records a second; a few that are far off do not count."""
+    ordered = sorted(values)
+    span = (ordered[round(0.99 * (len(ordered) - 1))] - ordered[round(0.01 * (len(ordered) - 1))]) / 0.98e6
     rate = len(values) / span if span > 0 else math.inf
     return next((name for name, seconds in WINDOWS.items() if rate * seconds >= ENOUGH), "1d"), rate
 
 
 def _disorder(event: _Time, partitions: Sequence[int]) -> float:
-    """Seconds that all but one in a thousand records are at most behind the newest of their partition."""
+    """Seconds that all but one in a hundred records are at most behind the newest of their partition."""
     newest: dict[int, int] = {}
     behind = []
     for value, partition in zip(event.values, partitions, strict=True):
         newest[partition] = max(value, newest.get(partition, value))
         behind.append(newest[partition] - value)
-    return sorted(behind)[math.ceil(0.999 * len(behind)) - 1] / 1e6
+    return sorted(behind)[math.ceil(0.99 * len(behind)) - 1] / 1e6
 
 
 def _segment(sample: Sample) -> Field | None:
@@ -147,20 +158,20 @@ def _metrics(sample: Sample, event: _Time, segment: Field | None) -> Iterator[_M
 def _measures(one: Field, size: int) -> bool:
     if one.kind != "number" or len(one.numbers) < 0.2 * size or one.counts_up() or _KEY.search(one.path):
         return False
-    return one.spread()[1] > 0.0
+    return one.varies()
 
 
 def _of_numbers(fields: list[Field], names: set[str]) -> Iterator[_Metric]:
     for one in sorted(fields, key=lambda one: -len(one.numbers))[:MOST_METRICS]:
-        mean, sd = one.spread()
+        middle, sd = one.spread()
         if one.tail() > 4.0 and len(one.numbers) >= 200:
-            why = f"{one.path} has a long tail (mean {mean:.4g}): its middle, and what one record in twenty exceeds"
+            why = f"{one.path} has a long tail (median {middle:.4g}): its middle, and what one record in twenty exceeds"
             yield _Metric(f"{{name: {_name(one.path, 'median', names)}, kind: quantile, field: {_quoted(one.path)}, q: 0.5}}", why)
             yield _Metric(f"{{name: {_name(one.path, 'p95', names)}, kind: quantile, field: {_quoted(one.path)}, q: 0.95}}", "the same")
         else:
             yield _Metric(
                 f"{{name: {_name(one.path, '', names)}, kind: mean, field: {_quoted(one.path)}}}",
-                f"mean {mean:.4g}, sd {sd:.3g} in the sample",
+                f"median {middle:.4g}, sd about {sd:.3g} in the sample",
             )
 
 
@@ -228,8 +239,9 @@ def _time(sample: Sample, event: _Time) -> list[str]:
     seconds = _disorder(event, sample.partitions)
     disorder = next((name for name, span in SPANS.items() if span >= seconds), "1d")
     lines = [f"    event_time: {{field: {_quoted(event.path)}, unit: {event.unit}}}"]
-    lines.append(f"    disorder: {disorder} # all but one in a thousand come within {seconds:.3g} s of the newest of their partition")
-    ahead = max((value - stamp for value, stamp in zip(event.values, sample.times, strict=True)), default=0) / 1e6
+    lines.append(f"    disorder: {disorder} # all but one in a hundred come within {seconds:.3g} s of the newest of their partition")
+    leads = sorted(value - stamp for value, stamp in zip(event.values, sample.times, strict=True))
+    ahead = leads[math.ceil(0.999 * len(leads)) - 1] / 1e6
     if ahead > 1.0:
         future = next((name for name, span in SPANS.items() if span >= 2 * ahead), "1d")
         lines.append(f"    max_future: {future} # some are {ahead:.3g} s ahead of their Kafka timestamp")
