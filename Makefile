@@ -32,8 +32,8 @@ types: $(STAMP)  ## mypy --strict
 
 check: lint types test  ## all that .ci/run runs
 
-bench: $(STAMP)  ## throughput beside a bare client loop on the same topic; ARGS are bench/observe.py's
-	$(BIN)/python bench/observe.py $(ARGS)
+bench: $(STAMP)  ## throughput beside bare client loops on the same topics; ARGS are bench/throughput.py's
+	$(BIN)/python -m bench.throughput $(ARGS)
 
 clean:  ## remove what install and the tools made
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

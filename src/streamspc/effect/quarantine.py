@@ -53,9 +53,10 @@ def _place(batch: Batch, row: int) -> Headers:
 def marked(batch: Batch, rows: Ints, routed: Routed) -> list[Headers] | None:
     """Headers of the clean records at these rows: the original ones, marked where late or let through by the storm guard."""
     special = (routed.late | routed.storm)[rows]
-    if not special.any():
-        return None if batch.headers is None else [batch.headers[row] for row in rows.tolist()]
-    return [[*_original(batch, row), *_marks(routed, row)] for row in rows.tolist()]
+    if batch.headers is None and not special.any():
+        return None
+    either = zip(rows.tolist(), special.tolist(), strict=True)
+    return [[*_original(batch, row), *_marks(routed, row)] if mark else _original(batch, row) for row, mark in either]
 
 
 def _original(batch: Batch, row: int) -> Headers:

@@ -1,4 +1,4 @@
-"""Columns into record batches, without the library's `send`.
+"""Sends into record batches, without the library's `send`.
 
 `send` refuses what Kafka allows (null header values, key and value both null), and costs one future per record. Here one
 batch is built from columns and handed to the library's accumulator as a whole.
@@ -6,28 +6,28 @@ batch is built from columns and handed to the library's accumulator as a whole.
 
 from __future__ import annotations
 
-import itertools
+import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError
 from kafka.producer.producer_batch import ProducerBatch
-from kafka.record.default_records import DefaultRecordBatchBuilder
-from kafka.record.memory_records import MemoryRecordsBuilder
 
 from streamspc.errors import BadRecord, Reason
+from streamspc.kafka_io.building import LONGEST, Built, Records, as_it_came, body, framed, header
+from streamspc.model import sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from streamspc.kafka_io.port import Send
-    from streamspc.model import Headers
+    from streamspc.model.columns import Ints
 
-_MAGIC = 2
-_LZ4 = DefaultRecordBatchBuilder.CODEC_LZ4
 _HEAD = 128  # of a batch, and of its first record
-_LENGTHS = 10  # of the name and the text of a header, at most
 BATCH_BYTES = 900_000  # before packing; brokers take 1,048,588 after it unless told otherwise
+WHOLE_BYTES = 300_000  # a batch of so many bytes, unpacked, goes on as it came; smaller ones are cheaper to join than to send one by one
 
 
 class Mark:
@@ -45,55 +45,73 @@ class Mark:
         self.future = future
 
 
-def check(sends: Iterable[Send], limit: int) -> None:
-    """Refuse records that no request can carry. Raises BadRecord(TOO_LARGE) before anything is sent."""
-    for send in sends:
-        sizes = map(_size, send.keys, send.values, send.headers or itertools.repeat(None))
-        if max(sizes, default=0) > limit:
-            raise BadRecord(Reason.TOO_LARGE, f"a record for {send.place.topic} is larger than kafka.request_bytes, {limit}")
-
-
 def too_large(send: Send, request: int, topic: int) -> list[int]:
     """Rows that are larger than a request, or in a batch of their own, packed, larger than the topic takes."""
     safe = min(request, topic) * 0.99 - _HEAD  # what cannot be packed grows a little
-    if send.headers is None and sum(max(map(len, filter(None, column)), default=0) for column in (send.keys, send.values)) < safe:
-        return []
-    sizes = list(map(_size, send.keys, send.values, send.headers or itertools.repeat(None)))
-    return [row for row, size in enumerate(sizes) if size > request or (size > safe and _packed(send, row) > topic)]
+    size = _sizes(send)
+    return [row for row in np.flatnonzero(size > safe).tolist() if size[row] > request or _packed(send, row) > topic]
 
 
 def _packed(send: Send, row: int) -> int:
-    builder = MemoryRecordsBuilder(_MAGIC, _LZ4, BATCH_BYTES)
-    builder.append(0, send.keys[row], send.values[row], send.headers[row] if send.headers else [])
-    builder.close()
-    return len(builder.buffer())
+    headers = send.headers[row] if send.headers else []
+    return Built(framed([body(send.keys[row], send.values[row], headers)], np.zeros(1, np.int64))).size_in_bytes()
 
 
-def _size(key: bytes | None, value: bytes | None, headers: Headers | None) -> int:
-    extra = sum(len(name) * 4 + len(text or b"") + _LENGTHS for name, text in headers) if headers else 0
-    return len(key or b"") + len(value or b"") + extra
+def _sizes(send: Send) -> Ints:
+    """Bytes of each record, at most but for a few. [n]."""
+    size: Ints = np.maximum(sizes(send.keys), 0) + np.maximum(sizes(send.values), 0)
+    if send.headers is not None:
+        size += np.array([sum(len(header(*it)) for it in headers) for headers in send.headers], np.int64)
+    return size
 
 
-def build(send: Send) -> Iterator[ProducerBatch]:
-    """The batches of one send, in order; each has a `Mark` for each of its records."""
+def build(send: Send, request: int) -> Iterator[ProducerBatch]:
+    """The batches of one send, in order; each has a `Mark` for each of its records.
+
+    Raises BadRecord(TOO_LARGE) for a record that no request can carry.
+    """
     count = len(send.values)
-    stamps = map(int, send.timestamps) if send.timestamps is not None else itertools.repeat(None, count)
-    headers: Iterable[Headers | None] = send.headers or itertools.repeat(None, count)
-    place = TopicPartition(*send.place)
-    builder = None
-    for row in zip(stamps, send.keys, send.values, headers, strict=True):
-        if builder is None or builder.append(*row) is None:
-            if builder is not None:
-                yield _batch(place, builder)
-            builder = MemoryRecordsBuilder(_MAGIC, _LZ4, BATCH_BYTES)
-            builder.append(*row)  # the first record of a batch always fits
-    if builder is not None:
-        yield _batch(place, builder)
+    stamps = np.full(count, int(time.time() * 1000)) if send.timestamps is None else np.asarray(send.timestamps, np.int64)
+    at = 0
+    for pack in send.stored.packs if send.stored else ():
+        if pack.size >= WHOLE_BYTES:
+            yield from _made(send, stamps, request, at, pack.first)
+            yield _batch(send, as_it_came(pack))
+            at = pack.first + pack.records
+    yield from _made(send, stamps, request, at, count)
 
 
-def _batch(place: TopicPartition, builder: MemoryRecordsBuilder) -> ProducerBatch:
-    batch = ProducerBatch(place, builder)
-    batch._record_futures = [Mark(batch.produce_future) for _ in range(batch.record_count)]  # noqa: SLF001 - what a split rebinds
+def _made(send: Send, stamps: Ints, request: int, begin: int, end: int) -> Iterator[ProducerBatch]:
+    """Batches of the records from `begin` up to `end`, each of BATCH_BYTES at most or of one record."""
+    if begin == end:
+        return
+    bodies = _bodies(send, begin, end)
+    size = np.array([len(text) + LONGEST for text in bodies], np.int64)
+    if size.max() > request:
+        raise BadRecord(Reason.TOO_LARGE, f"a record for {send.place.topic} is larger than kafka.request_bytes, {request}")
+    behind = np.cumsum(size)
+    cuts = [0]
+    while cuts[-1] < len(bodies):
+        before = int(behind[cuts[-1] - 1]) if cuts[-1] else 0
+        cuts.append(max(cuts[-1] + 1, int(np.searchsorted(behind, before + BATCH_BYTES, side="right"))))
+    for first, last in pairwise(cuts):
+        yield _batch(send, framed(bodies[first:last], stamps[begin + first : begin + last]))
+
+
+def _bodies(send: Send, begin: int, end: int) -> list[bytes]:
+    """As they were polled; those that were not, or have other headers now, are made."""
+    stored = send.stored.bodies[begin:end].tolist() if send.stored else [None] * (end - begin)
+    if None not in stored:
+        return [text for text in stored if text is not None]
+    found = []
+    for row, text in enumerate(stored, begin):
+        found.append(body(send.keys[row], send.values[row], send.headers[row] if send.headers else []) if text is None else text)
+    return found
+
+
+def _batch(send: Send, records: Records) -> ProducerBatch:
+    batch = ProducerBatch(TopicPartition(*send.place), Built(records))
+    batch._record_futures = [Mark(batch.produce_future) for _ in range(records.n)]  # noqa: SLF001 - what a split rebinds
     return batch
 
 

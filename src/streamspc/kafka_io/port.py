@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from streamspc.model import Batch, Headers
+    from streamspc.model import Batch, Headers, Ints, Stored
 
 
 class Place(NamedTuple):
@@ -31,13 +31,14 @@ class Committed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Records for one partition, as columns of equal length. `timestamps` are milliseconds; None lets the broker's clock say."""
+    """Records for one partition, as columns of equal length. `timestamps` are milliseconds; None is now."""
 
     place: Place
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
     headers: Sequence[Headers] | None = None
-    timestamps: Sequence[int] | None = None
+    timestamps: Sequence[int] | Ints | None = None
+    stored: Stored | None = None  # the same, to go on as polled; a record whose body is null here is made anew
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ any error the producer is closed, since the library carries offsets of an aborte
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ from streamspc.kafka_io.connect import connect
 from streamspc.kafka_io.faults import mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from streamspc.kafka_io.port import Committed, Consumer, Place, Send
     from streamspc.kafka_io.steps import At
@@ -67,10 +66,10 @@ class PythonProducer:
             raise Fenced("this producer is spent: connect again")
         if offsets and (consumer is None or not isinstance(token, ConsumerGroupMetadata)):
             raise Fatal("offsets need the consumer and its group token")
-        batches.check(sends, self._limit)
+        built = [batch for send in sends for batch in batches.build(send, self._limit)]
         try:
             with mapped("transaction"):
-                self._transact(sends, offsets, token, _until(deadline))
+                self._transact(built, offsets, token, _until(deadline))
         except Exception:
             self.close()
             raise
@@ -79,18 +78,17 @@ class PythonProducer:
         """Rows that no request, or no topic with that limit, can carry, packed as they will be."""
         return batches.too_large(send, self._limit, limit)
 
-    def _transact(self, sends: Sequence[Send], offsets: Mapping[Place, Committed], token: object, remaining: Callable[[], float]) -> None:
+    def _transact(self, built: Sequence[Any], offsets: Mapping[Place, Committed], token: object, remaining: Callable[[], float]) -> None:
         client, manager = self._client, self._client._transaction_manager  # noqa: SLF001 - contract-tested with the pinned version
         # 1. Nothing is open; an empty transaction is none.
         self._at("before")
-        if not offsets and not any(len(send.values) for send in sends):
+        if not offsets and not built:
             return
-        self._await_topics(sends, remaining)
+        self._await_topics({batch.topic_partition for batch in built}, remaining)
         # 2. Begin.
         client.begin_transaction()
         self._at("begun")
-        # 3. Send every column to the partition it names.
-        built = itertools.chain.from_iterable(map(batches.build, sends))
+        # 3. Send every batch to the partition it names.
         marks = [mark for batch in built for mark in batches.enqueue(client, batch)]
         client._sender.wakeup()  # noqa: SLF001
         self._at("sent")
@@ -106,12 +104,10 @@ class PythonProducer:
         self._finish(manager.begin_commit(), remaining)
         self._at("committed")
 
-    def _await_topics(self, sends: Sequence[Send], remaining: Callable[[], float]) -> None:
-        for topic in {send.place.topic for send in sends}:
-            known = self._client._wait_on_metadata(topic, remaining() * 1000)  # noqa: SLF001
-            for send in sends:
-                if send.place.topic == topic and send.place.partition not in known:
-                    raise Fatal(f"{topic} has no partition {send.place.partition}: add partitions to it")
+    def _await_topics(self, places: Iterable[TopicPartition], remaining: Callable[[], float]) -> None:
+        for topic, partition in places:
+            if partition not in self._client._wait_on_metadata(topic, remaining() * 1000):  # noqa: SLF001
+                raise Fatal(f"{topic} has no partition {partition}: add partitions to it")
 
     def _finish(self, result: Any, remaining: Callable[[], float]) -> None:
         self._client._sender.wakeup()  # noqa: SLF001

@@ -57,7 +57,7 @@ from streamspc.model.tallies import (
     Tally,
     TallyTable,
 )
-from streamspc.model.texts import Pack, Stored, Texts, sizes
+from streamspc.model.texts import Pack, Stored, Texts, sizes, take
 from streamspc.model.verdicts import (
     Configured,
     Counted,
@@ -139,4 +139,5 @@ __all__ = [
     "View",
     "shard",
     "sizes",
+    "take",
 ]

@@ -72,6 +72,23 @@ class Texts(Sequence["bytes | None"]):
         """All of them as objects."""
         return list(chain.from_iterable(piece.tolist() for piece in self.pieces))
 
+    def take(self, rows: Ints) -> Texts:
+        """Those at these rows, which increase; the buffers are shared."""
+        cuts = np.searchsorted(rows, self._starts)
+        places = zip(self.pieces, self._starts, cuts[:-1].tolist(), cuts[1:].tolist(), strict=False)
+        picked = ((piece, rows[a:b] - start) for piece, start, a, b in places if a < b)
+        return Texts(Piece(it.data, it.begin[at], it.size[at]) for it, at in picked)
+
+    def without(self, rows: Ints) -> Texts:
+        """The same, null at these rows, which increase."""
+        cuts = np.searchsorted(rows, self._starts)
+        pieces = []
+        for piece, start, a, b in zip(self.pieces, self._starts, cuts[:-1].tolist(), cuts[1:].tolist(), strict=False):
+            size = piece.size.copy()
+            size[rows[a:b] - start] = -1
+            pieces.append(piece._replace(size=size))
+        return Texts(pieces)
+
     @staticmethod
     def joined(parts: Iterable[Texts]) -> Texts:
         """One after the other; no buffer is copied."""
@@ -84,6 +101,11 @@ def sizes(texts: Sequence[bytes | None]) -> Ints:
         found = np.concatenate([np.zeros(0, np.int64), *(piece.size for piece in texts.pieces)])
         return found.clip(-1)
     return np.array([-1 if text is None else len(text) for text in texts], dtype=np.int64)
+
+
+def take(texts: Sequence[bytes | None], rows: Ints) -> Sequence[bytes | None]:
+    """Those at these rows, which increase."""
+    return texts.take(rows) if isinstance(texts, Texts) else [texts[row] for row in rows.tolist()]
 
 
 class Pack(NamedTuple):
@@ -108,6 +130,17 @@ class Stored(NamedTuple):
         """The records from `begin` up to `end`."""
         whole = (pack for pack in self.packs if begin <= pack.first and pack.first + pack.records <= end)
         return Stored(self.bodies[begin:end], tuple(pack._replace(first=pack.first - begin) for pack in whole))
+
+    def take(self, rows: Ints) -> Stored:
+        """Those at these rows, which increase."""
+        cuts = np.searchsorted(rows, [(pack.first, pack.first + pack.records) for pack in self.packs]).reshape(-1, 2).tolist()
+        whole = (pack._replace(first=a) for pack, (a, b) in zip(self.packs, cuts, strict=True) if b - a == pack.records)
+        return Stored(self.bodies.take(rows), tuple(whole))
+
+    def without(self, rows: Ints) -> Stored:
+        """The same, but the bodies of these rows, which increase, are to be made anew."""
+        cuts = np.searchsorted(rows, [(pack.first, pack.first + pack.records) for pack in self.packs]).reshape(-1, 2).tolist()
+        return Stored(self.bodies.without(rows), tuple(pack for pack, (a, b) in zip(self.packs, cuts, strict=True) if a == b))
 
     @staticmethod
     def joined(parts: Sequence[Stored]) -> Stored:

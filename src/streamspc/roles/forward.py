@@ -9,12 +9,13 @@ import numpy as np
 from streamspc.effect.quarantine import pointer
 from streamspc.kafka_io.port import Place, Send
 from streamspc.kafka_io.topics import DEFAULT_SIZE, limit
+from streamspc.model import take
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from streamspc.kafka_io.port import Kafka, Producer
-    from streamspc.model import Batch, Headers, Ints, StreamSpec
+    from streamspc.model import Batch, Bools, Headers, Ints, StreamSpec
 
 
 def limits(kafka: Kafka, spec: StreamSpec) -> dict[str, int]:
@@ -26,11 +27,14 @@ def limits(kafka: Kafka, spec: StreamSpec) -> dict[str, int]:
         admin.close()
 
 
-def columns(topic: str, batch: Batch, rows: Ints, headers: list[Headers] | None) -> Send:
-    """These rows of the batch, each into the partition of its source."""
-    pick = rows.tolist()
-    keys, values = [batch.keys[i] for i in pick], [batch.values[i] for i in pick]
-    return Send(Place(topic, batch.partition), keys, values, headers, batch.timestamps[rows].tolist())
+def columns(topic: str, batch: Batch, rows: Ints, headers: list[Headers] | None, changed: Bools) -> Send:
+    """These rows of the batch, each into the partition of its source; `changed` [n] says whose headers are not the original ones."""
+    stored, fresh = batch.stored, np.flatnonzero(changed[rows])
+    if stored and len(rows) < len(batch):
+        stored = stored.take(rows)
+    if stored and len(fresh):
+        stored = stored.without(fresh)
+    return Send(Place(topic, batch.partition), take(batch.keys, rows), take(batch.values, rows), headers, batch.timestamps[rows], stored)
 
 
 def forwarded(
@@ -45,7 +49,7 @@ def forwarded(
         large = (
             producer.too_large(send, sizes.get(send.place.topic, DEFAULT_SIZE)) if spec.quarantine_topic is not None and send.values else []
         )
-        sends.append(_without(send, set(large)) if large else send)
+        sends.append(_without(send, large) if large else send)
         out.append(rows[large])
     pointed = np.concatenate(out)
     if spec.quarantine_topic is not None and len(pointed):
@@ -54,13 +58,14 @@ def forwarded(
     return [send for send in sends if send.values], pointed
 
 
-def _without(send: Send, rows: set[int]) -> Send:
-    pick = [row for row in range(len(send.values)) if row not in rows]
-    headers, stamps = send.headers, send.timestamps
+def _without(send: Send, rows: list[int]) -> Send:
+    pick = np.setdiff1d(np.arange(len(send.values)), rows)
+    headers, stamps, stored = send.headers, send.timestamps, send.stored
     return Send(
         send.place,
-        [send.keys[row] for row in pick],
-        [send.values[row] for row in pick],
-        None if headers is None else [headers[row] for row in pick],
-        None if stamps is None else [stamps[row] for row in pick],
+        take(send.keys, pick),
+        take(send.values, pick),
+        None if headers is None else [headers[row] for row in pick.tolist()],
+        None if stamps is None else np.asarray(stamps)[pick],
+        stored and stored.take(pick),
     )

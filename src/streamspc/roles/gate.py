@@ -166,10 +166,10 @@ class GateRole:
         ways = []
         if self.spec.clean_topic is not None:
             rows = np.flatnonzero(~bad)
-            ways.append((columns(self.spec.clean_topic, batch, rows, marked(batch, rows, routed)), rows))
+            ways.append((columns(self.spec.clean_topic, batch, rows, marked(batch, rows, routed), routed.late | routed.storm), rows))
         if self.spec.quarantine_topic is not None:
             rows = np.flatnonzero(bad)
-            ways.append((columns(self.spec.quarantine_topic, batch, rows, quarantined(self.spec, batch, rows, routed)), rows))
+            ways.append((columns(self.spec.quarantine_topic, batch, rows, quarantined(self.spec, batch, rows, routed), bad), rows))
         return forwarded(self.producer, self.limits, self.spec, batch, ways)
 
     def _commit(self, sends: list[Send], offsets: dict[Place, Committed], token: object) -> None:

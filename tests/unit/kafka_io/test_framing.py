@@ -167,9 +167,8 @@ def test_the_scan_finds_what_following_the_lengths_finds_or_nothing(records):
 
 def test_the_scan_finds_records_that_are_alike():
     """Texts without headers, with and without keys, and zeros within that lie as those between records do."""
-    alike: list[Any] = [
-        (1_700_000_000_000 + row * 997 % 10_000, key, b'{"a":%d}' % row * 20, []) for row in range(300) for key in (None, b"k")
-    ]
+    rows = [(1_700_000_000_000 + row * 997 % 10_000, b'{"a":%d}' % row * 20) for row in range(300)]
+    alike: list[Any] = [(at, key, value, []) for at, value in rows for key in (None, b"k")]
     alike[7] = (1_700_000_000_000, b"\0\x80\x01\0" * 20, b"x" * 100, [])
     for records in (alike[:7], [*alike[:7], *alike[8:]]):
         scanned, walked = _found(records)

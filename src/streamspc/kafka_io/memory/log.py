@@ -129,7 +129,7 @@ class Log:
                 raise Transient(f"{send.place} does not exist")
             transaction, n = self._open[transactional_id], len(send.values)
             transaction.places.add(send.place)
-            stamps = send.timestamps if send.timestamps is not None else [self.clock()] * n
+            stamps = map(int, send.timestamps) if send.timestamps is not None else [self.clock()] * n
             headers = send.headers if send.headers is not None else [[]] * n
             rows = zip(stamps, send.keys, send.values, headers, strict=True)
             self.partitions[send.place].entries += [Entry(transaction, False, *row) for row in rows]  # noqa: FBT003 - a record
