@@ -15,12 +15,13 @@ from streamspc.chart.cusum import Cusum
 from streamspc.chart.ewma import Ewma
 from streamspc.chart.learning import Learning
 from streamspc.chart.limits import Limits, known, limits, moved
+from streamspc.chart.multivariate import Multivariate
 from streamspc.chart.plan import Plan, plan
 from streamspc.chart.rules import Runs
 from streamspc.chart.scales import More, restarted
 from streamspc.chart.shewhart import Unconfirmed
 from streamspc.model import WHOLE
-from streamspc.model.lanes import Lanes, join, take
+from streamspc.model.lanes import Lanes, join, take, under
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,15 +31,16 @@ if TYPE_CHECKING:
     Part = tuple[Sequence[str], Lanes]  # names, and what `save` made of them
 
 LEARNERS = "learning.columns"  # which of the saved segments still learn
-LATER = "later"
+LATER, TOGETHER = "later", "together."
 MEMORY = tuple(f"learning.{field}" for field in Learning._fields)
 
 
 class Bank:
     """Baselines and chart statistics, struct of arrays [..., S]; see the module.
 
-    `segments` are sorted; `baseline`, `cusum`, `ewma`, `runs`, `limits` and `later` follow them; `learning` follows `columns`, the segments
-    that still learn. `known` segments divide the false alarms of the stream, None before they are counted; `windows` were charted by then.
+    `segments` are sorted; `baseline`, `cusum`, `ewma`, `runs`, `limits`, `later` and `together` follow them; `learning` follows `columns`,
+    the segments that still learn. `known` segments divide the false alarms of the stream, None before they are counted; `windows` were
+    charted by then.
     """
 
     __slots__ = (
@@ -58,7 +60,7 @@ class Bank:
             "segments",
             "spec",
         ),
-        *("unconfirmed", "windows"),
+        *("together", "unconfirmed", "windows"),
     )
     spec: StreamSpec
     plan: Plan
@@ -72,6 +74,7 @@ class Bank:
     more: More
     limits: Limits
     later: Bools  # [S] came after the known segments were counted
+    together: Multivariate
     learning: Learning
     columns: Ints
     known: int | None
@@ -104,7 +107,8 @@ class Bank:
         saved = dict(zip(state, take(state.values(), wanted), strict=True))
         learners = np.flatnonzero(np.isin(wanted, self.columns))
         learning = self.learning.take(np.searchsorted(self.columns, wanted[learners]))
-        return saved | _named(learning=learning) | {LEARNERS: learners, LATER: self.later[wanted]}
+        together = {TOGETHER + key: array for key, array in self.together.save(wanted).items()}
+        return saved | _named(learning=learning) | together | {LEARNERS: learners, LATER: self.later[wanted]}
 
     def grow(self, names: Sequence[str]) -> None:
         """Add segments, whose series begin Phase I. Names that are there already stay as they are; columns move to keep the order."""
@@ -150,7 +154,9 @@ class Bank:
         return others & (np.cumsum(others) > room)
 
     def restart(self, series: Bools) -> None:
-        """Begin the charts of these series [M, S] again: an episode has ended, and the next run counts from here."""
+        """Begin the charts of these series [M + V, S] again: an episode has ended, and the next run counts from here."""
+        series, together = np.split(series, [len(self.plan.metrics)])
+        self.together.restart(together)
         if series.any():
             self.cusum, self.ewma = self.cusum.restarted(series, self.plan.cusum_headstart), self.ewma.restarted(series)
             self.more = restarted(self.plan, self.more, None, series)
@@ -175,12 +181,15 @@ class Bank:
         return (
             _named(baseline=Baseline.fresh(*shape), learning=learning)
             | charts
+            | {TOGETHER + key: array for key, array in Multivariate.fresh(self.spec, segments).items()}
             | {LEARNERS: np.arange(segments), LATER: np.zeros(segments, bool)}
         )
 
     def _set(self, parts: Sequence[Part]) -> None:
         parts = [((), self._fresh(0)), *parts]
-        segments, state = join([(names, {key: part[key] for key in part if not key.startswith("learning.")}) for names, part in parts])
+        segments, state = join(
+            [(names, {key: part[key] for key in part if not key.startswith(("learning.", TOGETHER))}) for names, part in parts]
+        )
         learners, memory = join([([names[i] for i in part[LEARNERS]], {key: part[key] for key in MEMORY}) for names, part in parts])
         self.segments, self.learning = tuple(segments), Learning(*(memory[key] for key in MEMORY))
         self.baseline = Baseline(*(state[f"baseline.{field}"] for field in Baseline._fields))
@@ -194,6 +203,7 @@ class Bank:
         )
         self.more = More(*more)
         self.later = state[LATER]
+        self.together = Multivariate.load(self.spec, [(names, under(part, TOGETHER)) for names, part in parts])
         self.limits = limits(self.spec, self.known or 0, self.later, self.partitions)
         column = {name: index for index, name in enumerate(segments)}
         self.columns = np.array([column[name] for name in learners], np.int64)

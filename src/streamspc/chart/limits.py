@@ -87,9 +87,18 @@ def limits(spec: StreamSpec, known: int, later: Bools, partitions: int) -> Limit
     return Limits(*(np.where(later, late[:, None], early[:, None]) for early, late in (*firsts, *more)))
 
 
+def arl0_of(spec: StreamSpec, known: int, later: Bools, partitions: int) -> Floats:
+    """Windows for each false episode that one series of each segment [S] may have; arguments as for `limits`."""
+    return np.where(later, _later_arl0(spec, known, int(np.count_nonzero(later)), partitions), _known_arl0(spec, known))
+
+
 def divisor(spec: StreamSpec) -> int:
-    """Metrics that share the stream's false alarms: those that may signal by a chart whose limit follows from the budget. At least 1."""
-    return max(1, sum(any(written(metric.charts, kind) is None for kind in metric.signal_by) for metric in spec.metrics))
+    """How many share the stream's false alarms, at least 1.
+
+    Metrics that may signal by a chart whose limit follows from the budget, and charts of several metrics whose limit does.
+    """
+    metrics = sum(any(written(metric.charts, kind) is None for kind in metric.signal_by) for metric in spec.metrics)
+    return max(1, metrics + sum(chart.limit is None for chart in spec.multivariate))
 
 
 def _known_arl0(spec: StreamSpec, known: int) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart import cusum, ewma, rule_crossing, rules, scales, shewhart
+from streamspc.chart import cusum, ewma, multivariate, rule_crossing, rules, scales, shewhart
 from streamspc.chart.crossing import Spoken, at, speak
 from streamspc.chart.cusum import Cusum
 from streamspc.chart.ewma import Ewma
@@ -84,11 +84,11 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
         counts=window.counts,
         gap=window.gap,
         rules=told,
-        **_shown(bank, now),
+        **_shown(bank, now),  # type: ignore[arg-type]  # floats, all of them
     )
     _move(bank, now, spoken)
     _learn(bank, replace(statistics, value=value))
-    return points
+    return multivariate.advance(spec, bank, statistics, points) if spec.multivariate else points
 
 
 def _shown(bank: Bank, now: _Charts) -> dict[str, Floats]:

@@ -55,7 +55,7 @@ class Report:
         self._book = Book()
         self._scale = Scale.of(spec)
         self._segments: tuple[str, ...] = ()
-        self._points: Ints = np.zeros((len(Phase), len(spec.metrics), 0), np.int64)
+        self._points: Ints = np.zeros((len(Phase), len(spec.series), 0), np.int64)
 
     def take(self, out: Outputs) -> Iterator[Seen]:
         """Take one output; what is yielded are its windows with points, in the order of time."""
@@ -87,8 +87,8 @@ class Report:
         """All series, by metric and segment."""
         learning, monitoring = self._points.tolist()
         return [
-            Series(metric.name, segment, learning[m][s], monitoring[m][s])
-            for m, metric in enumerate(self.spec.metrics)
+            Series(name, segment, learning[m][s], monitoring[m][s])
+            for m, name in enumerate(self.spec.series)
             for s, segment in enumerate(self._segments)
         ]
 

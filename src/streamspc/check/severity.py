@@ -50,13 +50,16 @@ class Scale:
     @classmethod
     def of(cls, spec: StreamSpec) -> Scale:
         """The scale of a stream's metrics."""
-        metrics = spec.metrics
+        metrics, together = spec.metrics, spec.multivariate
         silent = [not set(metric.signal_by) & set(ChartKind) for metric in metrics]
         return cls(
-            up=_column([metric.direction != "down" for metric in metrics]),
-            down=_column([metric.direction != "up" for metric in metrics]),
+            up=_column([metric.direction != "down" for metric in metrics] + [True for _ in together]),
+            down=_column([metric.direction != "up" for metric in metrics] + [True for _ in together]),
             counts={
-                kind: _column([none or kind in metric.signal_by for metric, none in zip(metrics, silent, strict=True)])
+                kind: _column(
+                    [none or kind in metric.signal_by for metric, none in zip(metrics, silent, strict=True)]
+                    + [kind is chart.kind for chart in together]
+                )
                 for kind in ChartKind
             },
         )

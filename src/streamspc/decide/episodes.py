@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamspc.decide.history import WINDOWS, spans
-from streamspc.model import NEVER, ChartKind, Phase, Rule, Signal
+from streamspc.model import NEVER, ChartKind, Contribution, Phase, Rule, Signal
 from streamspc.model.lanes import Lanes, join, take
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Episodes:
     def load(cls, spec: StreamSpec, parts: Sequence[Part]) -> Episodes:
         """What `save` took apart, however it was split. Raises ValueError where a segment comes twice."""
         episodes = cls()
-        episodes.metrics = len(spec.metrics)
+        episodes.metrics = len(spec.series)
         episodes._set(parts)
         return episodes
 
@@ -180,6 +180,7 @@ def _of_points(points: Points, events: Series) -> dict[str, list[Any]]:
     said: dict[str, list[Any]] = {name: [number(x) for x in getattr(points, name)[events].tolist()] for name in names}
     said["charts"] = [SPOKEN[broken] for broken in points.broken[events].tolist()]
     said["rules"] = [()] * len(events[0]) if points.rules is None else [_rules(bits) for bits in points.rules[events].tolist()]
+    said["contributions"] = [_contributions(points, *series) for series in zip(*(part.tolist() for part in events), strict=True)]
     said["n"] = points.n[events].tolist()
     said["baseline_version"] = points.version[events].tolist()
     return said
@@ -192,6 +193,19 @@ def _of_episodes(state: State, events: Series, history: History) -> dict[str, li
     where = {start: history.spans(start) for start in set(said["onset"])}
     said["onset_sources"] = [where[start] for start in said["onset"]]
     return said
+
+
+def _contributions(points: Points, metric: int, segment: int) -> tuple[Contribution, ...]:
+    """The metrics of a chart of several that signals, the one that adds most first; shares add up to 1."""
+    if points.contributions is None:
+        return ()
+    rows = [row for row, (chart, _) in enumerate(points.contributors) if chart == points.metrics[metric]]
+    alone = points.contributions[rows, segment]
+    if not rows or np.isnan(alone).any():
+        return ()
+    shares = (alone / alone.sum()).tolist()
+    told = [Contribution(points.contributors[row][1], share) for row, share in zip(rows, shares, strict=True)]
+    return tuple(sorted(told, key=lambda one: -one.share))
 
 
 @cache

@@ -24,6 +24,7 @@ from streamspc.design.cusum_quantile import cusum_quantile
 from streamspc.design.estimated import estimated_shewhart_arl, expected_rate_limit, guaranteed_limit
 from streamspc.design.estimated_cusum import expected_rate_cusum_limit, guaranteed_cusum_limit
 from streamspc.design.estimated_ewma import expected_rate_ewma_limit, guaranteed_ewma_limit
+from streamspc.design.estimated_mewma import expected_rate_mewma_limit
 from streamspc.design.ewma import ewma_arl, ewma_limit
 from streamspc.design.hotelling import t2_arl
 from streamspc.design.individuals import imr_arl
@@ -66,6 +67,7 @@ __all__ = [
     "expected_rate_cusum_limit",
     "expected_rate_ewma_limit",
     "expected_rate_limit",
+    "expected_rate_mewma_limit",
     "guaranteed_cusum_limit",
     "guaranteed_ewma_limit",
     "guaranteed_limit",

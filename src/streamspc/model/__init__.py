@@ -38,6 +38,7 @@ from streamspc.model.semantics import (
     JudgeRule,
     MetricKind,
     MetricSpec,
+    MultivariateSpec,
     Rule,
     Semantics,
     StormSpec,
@@ -60,6 +61,7 @@ from streamspc.model.tallies import (
 from streamspc.model.texts import Pack, Stored, Texts, sizes, take
 from streamspc.model.verdicts import (
     Configured,
+    Contribution,
     Counted,
     Judged,
     Rejection,
@@ -90,6 +92,7 @@ __all__ = [
     "Column",
     "Columns",
     "Configured",
+    "Contribution",
     "ControlRecord",
     "Count",
     "Counted",
@@ -111,6 +114,7 @@ __all__ = [
     "MetricKind",
     "MetricSpec",
     "Moments",
+    "MultivariateSpec",
     "Notice",
     "Pack",
     "Phase",

@@ -18,6 +18,11 @@ def take(arrays: Iterable[npt.NDArray[Any]], columns: npt.NDArray[np.int64]) -> 
     return [np.take(array, columns, axis=-1) for array in arrays]
 
 
+def under(lanes: Mapping[str, npt.NDArray[Any]], prefix: str) -> Lanes:
+    """Those whose names begin so, without it."""
+    return {name.removeprefix(prefix): array for name, array in lanes.items() if name.startswith(prefix)}
+
+
 def join(parts: Sequence[tuple[Sequence[str], Mapping[str, npt.NDArray[Any]]]]) -> tuple[list[str], Lanes]:
     """Parts side by side as one struct of arrays; the last axis follows the sorted names, so the order of the parts leaves no trace.
 

@@ -57,4 +57,6 @@ class Points:
     sources: Sources  # of this window only
     counts: Mapping[str, int]  # late_after_close, segment_limit ...
     rules: npt.NDArray[np.uint16] | None = None  # bit i: Rule i signals, as a part of the Shewhart chart; None: none does
+    contributors: tuple[tuple[str, str], ...] = ()  # [P] charts of several metrics and the metrics of each
+    contributions: Floats | None = None  # [P, S] what the metric alone adds to T2, where the chart signals; None: none does
     gap: int = 0  # empty windows that this point stands for (0: an ordinary window)

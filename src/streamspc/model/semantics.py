@@ -107,6 +107,20 @@ class MetricSpec(_Spec, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()  # a part of the Shewhart chart
 
 
+class MultivariateSpec(_Spec, frozen=True, kw_only=True):
+    """A chart of several metrics of a window together: T2 where the weight is 1, else MEWMA. Without a limit it follows from the budget."""
+
+    name: str
+    metrics: tuple[str, ...]
+    weight: float = 0.1
+    limit: float | None = None
+
+    @property
+    def kind(self) -> ChartKind:
+        """The chart that it signals as: Shewhart where it has no memory, else EWMA."""
+        return ChartKind.SHEWHART if self.weight == 1.0 else ChartKind.EWMA
+
+
 class EventTime(_Spec, frozen=True, kw_only=True):
     """Where event time comes from: a field in a unit, or (field None) the Kafka timestamp."""
 
@@ -157,6 +171,7 @@ class StreamSpec(_Spec, frozen=True, kw_only=True):
     max_future_us: int = 60_000_000
     segment_by: tuple[str, ...] = ()
     metrics: tuple[MetricSpec, ...]
+    multivariate: tuple[MultivariateSpec, ...] = ()
     budget: Budget = Budget()
     baseline: BaselineSpec = BaselineSpec()
     episodes: EpisodeSpec = EpisodeSpec()
@@ -171,6 +186,11 @@ class StreamSpec(_Spec, frozen=True, kw_only=True):
     quarantine_topic: str | None = None
     storm: StormSpec = StormSpec()
     before_verdicts: Literal["accept", "quarantine"] = "accept"
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """Names of what is charted in each segment: the metrics, and the charts of several of them."""
+        return (*(metric.name for metric in self.metrics), *(chart.name for chart in self.multivariate))
 
 
 class Semantics(_Spec, frozen=True, kw_only=True):

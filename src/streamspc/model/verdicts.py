@@ -17,6 +17,13 @@ class Span(msgspec.Struct, frozen=True):
     last: int
 
 
+class Contribution(msgspec.Struct, frozen=True):
+    """A metric's share in a signal of several metrics together, from 0 to 1."""
+
+    metric: str
+    share: float
+
+
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """A change of an episode: the record of `<app>.signals`. Times are microseconds; limits are in the metric's unit."""
 
@@ -49,6 +56,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     onset_sources: tuple[Span, ...] = ()
     sources: tuple[Span, ...] = ()
     baseline_version: int = 0
+    contributions: tuple[Contribution, ...] = ()  # of a chart of several metrics, the largest first
     rejected: bool = False
     muted: bool = False
 

@@ -77,7 +77,7 @@ def _gauges(state: State, name: str) -> Gauges:
     late = Reason.LATE_AFTER_CLOSE.value
     gauges: Gauges = {
         ("spc_open_windows", mine): float(of.windows.count()) if of.has_whole else 0.0,
-        ("spc_series", mine): float(len(of.bank.segments) * len(of.stream.spec.metrics)),
+        ("spc_series", mine): float(len(of.bank.segments) * len(of.stream.spec.series)),
         ("spc_episodes_open", mine): float(of.episodes.state.open.sum()),
         ("spc_series_dropped_total", mine): float(of.counts[Reason.SEGMENT_LIMIT.value]),
         ("spc_records_refused_total", (name, "chart", late)): float(of.counts[late]),

@@ -1,7 +1,8 @@
 """Format of points (version 1): each array of `model.Points` is a column of its name, everything else is metadata.
 
 An array of one value throughout, down to its bits, is a column without dimensions: windows of which most is nan or 0 are small.
-The column `rules` is there only where a run rule is broken: who does not know it reads the rest, and bytes without it mean what they did.
+The column `rules` is there only where a run rule is broken, `contributions` [P, S] only where a chart of several metrics signals, and
+`contributors` only where there are such charts: who does not know them reads the rest, and bytes without them mean what they did.
 Bytes without the limits of the charts are older than these columns; their limits are nan.
 """
 
@@ -18,7 +19,7 @@ from streamspc.wire.tables import read_sources
 
 _TUPLES = ("metrics", "segments")
 _PLAIN = ("stream", "config", "start", "end", "gap", *_TUPLES)
-_APART = ("sources", "counts", "rules")
+_APART = ("sources", "counts", "rules", "contributors", "contributions")
 _LATER = ("shewhart_limit", "cusum_limit", "ewma_width")
 _ARRAYS = tuple(field.name for field in fields(Points) if field.name not in (*_PLAIN, *_APART))
 
@@ -31,6 +32,10 @@ def encode_points(points: Points) -> bytes:
     columns |= {f"sources.{name}": column for name, column in points.sources._asdict().items()}
     if points.rules is not None:
         columns["rules"] = _short(points.rules)
+    if points.contributors:
+        meta["contributors"] = points.contributors
+    if points.contributions is not None:
+        columns["contributions"] = _short(points.contributions)
     return pack("points", 1, meta, columns)
 
 
@@ -48,6 +53,9 @@ def _points(meta: Meta, columns: dict[str, Array]) -> Points:
         columns = dict.fromkeys(_LATER, np.array(np.nan)) | columns
     for name in (*_ARRAYS, *(name for name in ("rules",) if name in columns)):
         parts[name] = _long(columns[name], shape[1:] if name == "records" else shape)
+    parts["contributors"] = tuple((chart, metric) for chart, metric in meta.get("contributors", ()))
+    if "contributions" in columns:
+        parts["contributions"] = _long(columns["contributions"], (len(parts["contributors"]), shape[1]))
     return Points(**parts, counts=dict(meta["counts"]), sources=read_sources(columns))
 
 
