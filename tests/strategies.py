@@ -32,6 +32,7 @@ from streamspc.model import (
     JudgeRule,
     MetricKind,
     MetricSpec,
+    MultivariateSpec,
     Progress,
     Semantics,
     StormSpec,
@@ -61,6 +62,7 @@ def semantics(charts: int = 1, **stream: Any) -> Semantics:
         "lateness_us": 5_000_000,
         "segment_by": ("shop",),
         "metrics": METRICS,
+        "multivariate": (MultivariateSpec(name="together", metrics=("price", "volume"), weight=1.0, limit=30.0),),
         "baseline": BaselineSpec(windows=4),
         "episodes": EpisodeSpec(quiet=2, refractory=1),
         "judge_by": (JudgeRule(metric="failed"),),
@@ -72,6 +74,8 @@ def semantics(charts: int = 1, **stream: Any) -> Semantics:
         "quarantine_topic": "quarantine",
         "storm": StormSpec(max_share=0.9, windows=3),
     }
+    if "metrics" in stream:
+        del settings["multivariate"]
     return Semantics(app="app", chart_partitions=charts, streams=(StreamSpec(name="s", topic="source", **settings | stream),))
 
 

@@ -100,6 +100,19 @@ def test_the_first_format_stays_readable(kind):
     assert encode(value) == golden
 
 
+def test_points_of_charts_of_several_metrics_name_who_adds_what():
+    """Rows of contributions are those that `contributors` names; where none signals there are none."""
+    whose = (("both", "metric0"), ("both", "metric1"), ("drift", "metric1"))
+    told = np.array([[np.nan, 1.5, 2.5], [np.nan, 0.5, 0.0], [4.0, np.nan, np.nan]])
+    for one in (replace(points(), contributors=whose, contributions=told), replace(points(), contributors=whose)):
+        found = wire.decode_points(wire.encode_points(one))
+        assert bits(found) == bits(one)
+        assert found.contributors == whose
+
+    with pytest.raises(Fatal, match="of shape"):
+        wire.decode_points(wire.encode_points(replace(points(), contributors=whose[:2], contributions=told)))
+
+
 def test_points_from_before_the_limits_of_charts_stay_readable():
     """Bytes without those columns mean what they meant; what they did not say is nan."""
     found = wire.decode_points((GOLDEN / "points-1-without-limits.bin").read_bytes())

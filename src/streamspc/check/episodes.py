@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from streamspc.model import Span
+from streamspc.model import Contribution, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +37,7 @@ class Episode(msgspec.Struct, kw_only=True):
     lcl: float | None
     ucl: float | None
     z: float | None
+    contributions: tuple[Contribution, ...]  # of a chart of several metrics
     severity: float
     baseline_version: int
     rejected: bool
@@ -84,7 +85,7 @@ class Book:
 
 
 def _worst(signal: Signal, severity: float) -> dict[str, object]:
-    names = ("value", "n", "centre", "sigma", "lcl", "ucl", "z", "side")
+    names = ("value", "n", "centre", "sigma", "lcl", "ucl", "z", "side", "contributions")
     return {"severity": severity, "worst": signal.start} | {name: getattr(signal, name) for name in names}
 
 

@@ -62,10 +62,11 @@ def told(report: Report, episode: Episode) -> str:
     zone = report.spec.timezone
     limits = " to ".join("-" if limit is None else f"{limit:.6g}" for limit in (episode.lcl, episode.ucl))
     charts = "+".join((*episode.charts, *episode.rules))
+    mostly = f"mostly {episode.contributions[0].metric}, " if episode.contributions else ""
     return (
         f"{iso(episode.opened, zone)} to {iso(episode.until, zone)}: {charts} {episode.side}, {episode.windows} window(s), "
         f"worst {episode.value:.6g} (limits {limits}, severity {episode.severity:.3f}) at {iso(episode.worst, zone)}, "
-        f"onset {iso(episode.onset, zone)}, {report.places(episode.sources)}, episode {episode.id}"
+        f"{mostly}onset {iso(episode.onset, zone)}, {report.places(episode.sources)}, episode {episode.id}"
     )
 
 

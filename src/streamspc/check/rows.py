@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamspc.check.episodes import NONE
-from streamspc.decide.episodes import SPOKEN
+from streamspc.decide.episodes import SPOKEN, contributions
 from streamspc.model import Phase, Rule
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Row(msgspec.Struct, kw_only=True):
     severity: float  # see `severity`
     side: str  # up, down or nothing
     rules: list[str]  # what is broken: charts that signal, then run rules
+    contributions: dict[str, float]  # of a chart of several metrics that signals: the share of each, the largest first
     episode: str  # id, empty outside of episodes
     in_episode: bool  # a later window of an episode; its first one has a severity of its own
     rejected: bool
@@ -77,6 +78,9 @@ def rows(spec: StreamSpec, points: Points, severity: Floats, marks: Mapping[tupl
     columns["baseline_version"] = points.version[where].tolist()
     columns["records"] = points.records[where[1]].tolist()
     series = [(points.metrics[m], points.segments[s]) for m, s in zip(*(part.tolist() for part in where), strict=True)]
+    columns["contributions"] = [
+        {one.metric: one.share for one in contributions(points, m, s)} for m, s in zip(*(part.tolist() for part in where), strict=True)
+    ]
     told = [marks.get(name, NONE) for name in series]
     columns |= {"episode": [m.id for m in told], "in_episode": [m.later for m in told], "rejected": [m.rejected for m in told]}
     columns |= {"metric": [name[0] for name in series], "segment": [name[1] for name in series]}

@@ -51,11 +51,13 @@ def _lines(file: IO[str], rows: Iterable[Row]) -> None:
 
 
 def _cells(row: Row) -> list[object]:
-    """Cells of a row: nothing for None, true and false as JSON has them, rules joined by `|`."""
+    """Cells of a row: nothing for None, true and false as JSON has them, rules joined by `|`, and so are names with their numbers."""
     return [_cell(value) for value in msgspec.structs.astuple(row)]
 
 
 def _cell(value: object) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, dict):
+        return "|".join(f"{name}={number}" for name, number in value.items())
     return "|".join(map(str, value)) if isinstance(value, list) else value

@@ -59,7 +59,7 @@ def _summary(loaded: Loaded) -> dict[str, object]:
         "app": semantics.app,
         "configuration": semantics.hash(),
         "chart partitions": semantics.chart_partitions,
-        "streams": [f"{stream.name}: {', '.join(metric.name for metric in stream.metrics)}" for stream in semantics.streams],
+        "streams": [f"{stream.name}: {', '.join(stream.series)}" for stream in semantics.streams],
         "receivers": [receiver.name for receiver in loaded.local.receivers],
     }
 

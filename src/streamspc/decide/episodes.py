@@ -180,7 +180,7 @@ def _of_points(points: Points, events: Series) -> dict[str, list[Any]]:
     said: dict[str, list[Any]] = {name: [number(x) for x in getattr(points, name)[events].tolist()] for name in names}
     said["charts"] = [SPOKEN[broken] for broken in points.broken[events].tolist()]
     said["rules"] = [()] * len(events[0]) if points.rules is None else [_rules(bits) for bits in points.rules[events].tolist()]
-    said["contributions"] = [_contributions(points, *series) for series in zip(*(part.tolist() for part in events), strict=True)]
+    said["contributions"] = [contributions(points, *series) for series in zip(*(part.tolist() for part in events), strict=True)]
     said["n"] = points.n[events].tolist()
     said["baseline_version"] = points.version[events].tolist()
     return said
@@ -195,8 +195,8 @@ def _of_episodes(state: State, events: Series, history: History) -> dict[str, li
     return said
 
 
-def _contributions(points: Points, metric: int, segment: int) -> tuple[Contribution, ...]:
-    """The metrics of a chart of several that signals, the one that adds most first; shares add up to 1."""
+def contributions(points: Points, metric: int, segment: int) -> tuple[Contribution, ...]:
+    """The metrics of a chart of several that signals at this point, the one that adds most first; shares add up to 1."""
     if points.contributions is None:
         return ()
     rows = [row for row, (chart, _) in enumerate(points.contributors) if chart == points.metrics[metric]]

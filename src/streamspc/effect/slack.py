@@ -47,7 +47,7 @@ def _fields(signal: Signal, spec: StreamSpec | None) -> list[dict[str, str]]:
 
 def _paragraph(signal: Signal, spec: StreamSpec | None) -> str:
     facts = {fact.label: fact.text for fact in wording.facts(signal, spec)}
-    told = [facts[label] for label in ("Value", "Limits", "Since", "Lasted", "Action") if label in facts]
+    told = [facts[label] for label in ("Value", "Metrics", "Limits", "Since", "Lasted", "Action") if label in facts]
     return f"*{escape(wording.title(signal, spec))}*\n{escape('; '.join(told))}"
 
 

@@ -41,11 +41,13 @@ def render(notice: Notice, spec: StreamSpec | None, page: str) -> Rendered:
 
 def _episode(signal: Signal, spec: StreamSpec | None) -> dict[str, Any]:
     """One episode; a gap, which is none, has nothing to measure."""
-    head = {
+    head: dict[str, Any] = {
         "id": signal.episode,
         "status": {"open": "firing", "resolve": "resolved"}.get(signal.kind, signal.kind),
         "title": wording.title(signal, spec),
     }
+    if signal.contributions:
+        head["contributions"] = [{"metric": one.metric, "share": one.share} for one in signal.contributions]
     return head if signal.kind == "gap" else head | _numbers(signal, spec)
 
 

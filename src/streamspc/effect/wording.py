@@ -68,6 +68,8 @@ def headline(notice: Notice, spec: StreamSpec | None) -> str:
 
 def rule(signal: Signal, spec: StreamSpec | None) -> str:
     """The charts that signal, in words, with their limits."""
+    if signal.contributions:
+        return of_several(signal)
     metric = _metric(signal, spec)
     points = "one point" if metric is None or metric.charts.confirm == 1 else "two points in a row"
     beyond = f"{points} beyond {_sigmas(signal.shewhart_limit)}"
@@ -81,15 +83,26 @@ def rule(signal: Signal, spec: StreamSpec | None) -> str:
     return " and ".join(words.get(chart, chart) for chart in signal.charts) or "no chart named"
 
 
+def of_several(signal: Signal) -> str:
+    """What a chart of several metrics says: `price and latency no longer go together (T2 beyond 14.2)`."""
+    names = [one.metric for one in signal.contributions]
+    listed = f"{', '.join(names[:-1])} and {names[-1]}"
+    limit = f"beyond {number(signal.ucl)}"
+    return f"{listed} drift together (MEWMA {limit})" if "ewma" in signal.charts else f"{listed} no longer go together (T2 {limit})"
+
+
 def facts(signal: Signal, spec: StreamSpec | None) -> list[Fact]:
     """Everything that a person needs to judge the signal, in the order of its use."""
     if signal.kind == "gap":
         return [Fact("Stream", signal.stream), Fact("Window", window(signal.start, signal.end, spec))]
-    amount = _amount(signal, spec)
+    amount, metrics = _amount(signal, spec), []
+    if signal.contributions:
+        metrics = [Fact("Metrics", ", ".join(f"{one.metric} {100 * one.share:.0f} %" for one in signal.contributions))]
     lines = [
         Fact("Stream", signal.stream),
         Fact("Segment", "all records" if signal.segment == WHOLE else plain(signal.segment)),
         Fact("Value", f"{amount(signal.value)} against {amount(signal.centre)}, {distance(signal)}"),
+        *metrics,
         Fact("Limits", f"LCL {amount(signal.lcl)}, UCL {amount(signal.ucl)}, n = {signal.n:,}"),
         Fact("Window", window(signal.start, signal.end, spec)),
         Fact("Since", since(signal, spec)),

@@ -29,6 +29,7 @@ from streamspc.model import (
     Local,
     MetricKind,
     MetricSpec,
+    MultivariateSpec,
     ReceiverLocal,
     Secret,
     Semantics,
@@ -143,6 +144,9 @@ def _stream(stream: Stream) -> StreamSpec:
         max_future_us=microseconds(stream.max_future) if stream.max_future else max(microseconds(stream.lateness), window),
         segment_by=stream.segment_by,
         metrics=tuple(_metric(stream, metric) for metric in stream.metrics),
+        multivariate=tuple(
+            MultivariateSpec(name=it.name, metrics=it.metrics, weight=it.memory, limit=it.limit) for it in stream.multivariate
+        ),
         budget=_budget(stream),
         baseline=BaselineSpec(windows=stream.baseline.windows, screen=stream.baseline.screen),
         episodes=EpisodeSpec(quiet=stream.episodes.quiet, refractory=stream.episodes.refractory),

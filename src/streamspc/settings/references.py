@@ -24,12 +24,14 @@ def check(document: Document) -> None:
 
 
 def _metrics(document: Document, stream: Path) -> None:
-    """Metrics of a stream have names of their own, and `judge_by` names them."""
-    _unique(document, "name", (*stream, "metrics", None, "name"))
+    """Metrics of a stream, and charts of several of them, have names of their own; `multivariate` and `judge_by` name them."""
+    _unique(document, "name", (*stream, "metrics", None, "name"), (*stream, "multivariate", None, "name"))
     metrics = [name for _, name in texts(document, *stream, "metrics", None, "name")]
-    for path, name in texts(document, *stream, "judge_by", None, "metric"):
-        if name not in metrics:
-            document.note(path, f"no metric {name!r} in this stream; {meant(name, metrics)}")
+    together = [name for _, name in texts(document, *stream, "multivariate", None, "name")]
+    for pattern, known in ((("multivariate", None, "metrics", None), metrics), (("judge_by", None, "metric"), metrics + together)):
+        for path, name in texts(document, *stream, *pattern):
+            if name not in known:
+                document.note(path, f"no metric {name!r} in this stream; {meant(name, known)}")
 
 
 def _internal(document: Document) -> None:

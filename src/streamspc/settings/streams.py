@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Discriminator, Field, JsonValue, Tag, WithJ
 
 from streamspc.model import WHOLE, ChartKind
 from streamspc.settings.metrics import ChartLimits, Charts, Metric
+from streamspc.settings.multivariate import Multivariate, faults
 from streamspc.settings.part import Duration, FieldPath, Integer, Name, NotEmpty, Number, Part, Seconds, Text, Topic, fault, microseconds
 
 _FROM_FIELD = "from a field"  # tags that cannot be mistaken for keys
@@ -146,6 +147,8 @@ class Stream(Part):
     """Fields by whose values records are charted apart, beside the whole stream."""
     metrics: Annotated[tuple[Metric, ...], NotEmpty] = Field(json_schema_extra=_SOME)
     """What is computed for each window."""
+    multivariate: tuple[Multivariate, ...] = ()
+    """Charts of several metrics together, beside their own."""
     false_alarms: FalseAlarms = "1 per 30d"
     """False episodes that are allowed while nothing has changed: the limits of the charts follow from it."""
     arl0: Number | None = Field(default=None, ge=20)
@@ -189,5 +192,6 @@ class Stream(Part):
             yield "arl0", "write either false_alarms or arl0"
         if self.expected_segments is not None and not self.segment_by:
             yield "expected_segments", "needs segment_by; without it there is only the whole stream"
+        yield from faults(self.multivariate, self.baseline.windows, self.judge_by)
         if not self.segment_by and any(set(rule.segments) - {WHOLE} for rule in self.judge_by):
             yield "judge_by", 'names segments, but without segment_by there is only the whole stream ("*")'

@@ -56,7 +56,7 @@ def by_series(all_points: list[Points]):
     found = {}
     for points in all_points:
         arrays = {name: getattr(points, name) for name in points.__dataclass_fields__}
-        arrays = {name: array for name, array in arrays.items() if isinstance(array, np.ndarray) and array.ndim == 2}
+        arrays = {name: array for name, array in arrays.items() if isinstance(array, np.ndarray) and array.shape == points.value.shape}
         for m, metric in enumerate(points.metrics):
             for s, segment in enumerate(points.segments):
                 key = points.config, points.start, points.end, metric, segment

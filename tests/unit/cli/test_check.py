@@ -225,6 +225,35 @@ def test_run_rules_are_among_what_is_broken(place, capsys):
     assert any(episode["rules"] == ["we4"] for episode in json.loads(capsys.readouterr().out)["episodes"])
 
 
+def test_metrics_that_no_longer_go_together_signal_and_are_named(place, capsys):
+    """Each is within its own limits; the chart of both opens an episode, in points, summary and JUnit with the share of each."""
+    both = """    multivariate:
+      - {name: both, metrics: [price, tax], chart: t2}
+"""
+    tax = "      - {name: tax, kind: mean, field: tax, signal_by: []}\n"
+    Path("shop.yaml").write_text(CONFIG.replace("      - {name: failed", tax + "      - {name: failed") + both)
+    chance = random.Random(1)
+    level = {hour: chance.gauss(0, 2) for hour in range(40)}
+    rows = orders(40)
+    for row in rows:
+        hour = (row["at"] - BEGIN) // 3_600_000
+        row["price"] = 20 + level[hour] + chance.gauss(0, 1)
+        row["tax"] = 2 + 0.1 * level[hour] * (-1 if hour >= 36 else 1) + chance.gauss(0, 0.1)
+    write("x.jsonl", rows)
+
+    assert check("--input", "x.jsonl", "--points", "points.csv", "--json") == CheckCode.SIGNALS
+    found = [episode for episode in json.loads(capsys.readouterr().out)["episodes"] if episode["metric"] == "both"]
+    assert {episode["segment"] for episode in found} == {"*", "a", "b"}
+    assert all(episode["opened"] >= "2023-11-16T13:00" for episode in found)
+    assert {share["metric"] for share in found[0]["contributions"]} == {"price", "tax"}
+    assert sum(share["share"] for share in found[0]["contributions"]) == pytest.approx(1.0)
+    assert found[0]["severity"] > 0.5
+    assert "both,*" in Path("points.csv").read_text()
+    assert any("tax=" in line for line in Path("points.csv").read_text().splitlines())
+    assert check("--input", "x.jsonl", "--junit", "junit.xml") == CheckCode.SIGNALS
+    assert "mostly " in Path("junit.xml").read_text()
+
+
 def test_points_as_csv_hold_the_same(place):
     """Cells are as JSON writes them; nothing stands for what is not there."""
     write("x.jsonl", orders(fault=15))
@@ -235,6 +264,8 @@ def test_points_as_csv_hold_the_same(place):
         rows = list(csv.DictReader(file))
 
     def cell(value: Any) -> str:
+        if isinstance(value, dict):
+            return "|".join(f"{name}={number}" for name, number in value.items())
         if isinstance(value, list):
             return "|".join(value)
         return "" if value is None else value if isinstance(value, str) else json.dumps(value)

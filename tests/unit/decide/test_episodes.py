@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from charting import known, metric, sources, step, stream
 from streamspc.decide.episodes import Episodes, advance
 from streamspc.decide.history import History
-from streamspc.model import NEVER, BaselineSpec, ChartKind, EpisodeSpec, Span
+from streamspc.model import NEVER, BaselineSpec, ChartKind, Contribution, EpisodeSpec, MultivariateSpec, Span
 
 BAD, GOOD, NONE = 5.0, 0.0, float("nan")
 
@@ -166,4 +167,25 @@ def test_saved_arrays_keep_their_types():
     saved = episodes.save([1])
     assert {name: array.dtype for name, array in saved.items()} == {
         name: np.asarray(array).dtype for name, array in Episodes.load(spec, [(["b"], saved)]).state._asdict().items()
+    }
+
+
+def test_a_signal_of_several_metrics_says_the_share_of_each():
+    """The largest first; other series have none."""
+    spec = stream(metric("a"), metric("b"), multivariate=(MultivariateSpec(name="both", metrics=("b", "a"), limit=9.0),))
+    bank = known(stream(metric("a"), metric("b"), metric("both")), ["x", "y"])
+    shown = step(stream(metric("a"), metric("b"), metric("both")), bank, 0, [[0.0, 0.0], [9.0, 0.0], [9.0, 0.0]])
+    whose, alone = (("both", "b"), ("both", "a")), np.array([[1.0, np.nan], [3.0, np.nan]])
+    shown = replace(shown, contributors=whose, contributions=alone)
+    episodes = Episodes.empty(spec)
+    episodes.grow(["x", "y"])
+
+    history = History()
+    history.add(0, sources(0))
+
+    told = advance(spec, episodes, shown, history)[0]
+
+    assert {(one.metric, one.contributions) for one in told} == {
+        ("b", ()),
+        ("both", (Contribution("a", 0.75), Contribution("b", 0.25))),
     }

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamspc.effect import slack, webhook, wording
-from streamspc.model import MetricKind, MetricSpec, Notice, Signal, Span, StreamSpec
+from streamspc.model import Contribution, MetricKind, MetricSpec, Notice, Signal, Span, StreamSpec
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 DAY = 86_400_000_000
@@ -56,6 +56,29 @@ OPEN = Signal(
     sources=(Span(3, 12_100, 12_456),),
     baseline_version=1,
     rejected=True,
+)
+TOGETHER = Signal(
+    kind="open",
+    stream="departures",
+    config="0123456789abcdef",
+    episode="5f1d2c3b4a596878",
+    metric="together",
+    charts=("ewma",),
+    side="up",
+    start=BLIZZARD,
+    end=BLIZZARD + DAY,
+    value=35.125,
+    n=913,
+    centre=2.0,
+    ucl=14.25,
+    z=4.71,
+    shewhart_limit=3.0,
+    ewma_width=3.0,
+    opened=BLIZZARD,
+    windows=1,
+    onset=BLIZZARD - DAY,
+    baseline_version=1,
+    contributions=(Contribution("cancelled", 0.71), Contribution("volume", 0.29)),
 )
 CLOSE = Signal(
     kind="resolve",
@@ -226,3 +249,15 @@ def test_action(rejected, clean, quarantine, text):
     spec = StreamSpec(name="s", topic="t", metrics=(), clean_topic=clean, quarantine_topic=quarantine)
 
     assert wording.action(signal, spec) == text
+
+
+def test_a_chart_of_several_metrics_names_them():
+    """In the title, with their shares, and in the webhook as numbers; the largest first."""
+    assert wording.title(TOGETHER, SPEC) == "together out of control: cancelled and volume drift together (MEWMA beyond 14.25)"
+    facts = {fact.label: fact.text for fact in wording.facts(TOGETHER, SPEC)}
+    assert facts["Metrics"] == "cancelled 71 %, volume 29 %"
+    assert facts["Limits"] == "LCL none, UCL 14.25, n = 913"
+    message = notice(TOGETHER)
+    body = json.loads(webhook.render(message, SPEC, "").body)
+    assert body["episodes"][0]["contributions"] == [{"metric": "cancelled", "share": 0.71}, {"metric": "volume", "share": 0.29}]
+    assert "cancelled 71 %, volume 29 %" in slack.render(message, SPEC, "").body
