@@ -15,10 +15,11 @@ Promises
 
 Every series has a Shewhart chart, a CUSUM and an EWMA (`shewhart`, `cusum`, `ewma`: one algorithm a file). `signal_by`,
 `direction` and `min_effect` decide which of them speak (`crossing`). Metrics that ask for run rules (`rules`, `rule_crossing`)
-have them as a part of the Shewhart chart, at no cost to the others. Metrics may also be
-charted together (`multivariate`), as rows of points behind theirs. `classic` has the charts of the textbooks, for data that lie before one. Limits follow from the false alarms that the stream is allowed (`limits`): the set of charts that may signal does so once
-in the series' ARL0, for known parameters; a baseline of m windows is an estimate, and its own rate differs. All charts of a series
-begin again at a signal and when its episode ends, so that episodes per window at risk are what was promised.
+have them as a part of the Shewhart chart, at no cost to the others. Metrics may also be charted together (`multivariate`), as rows of
+points behind theirs. `classic` has the charts of the textbooks, for data that lie before one. Limits follow from the false alarms that
+the stream is allowed (`limits`): the set of charts that may signal does so once in the series' ARL0, for known parameters; a baseline of
+m windows is an estimate, and its own rate differs. All charts of a series begin again at a signal and when its episode ends, so that
+episodes per window at risk are what was promised.
 
 Rejected: one object per series (a tenth of the speed or less); raw values in place of z (a window with few records would signal by its
 noise); head starts unless asked for, with limits to match; limits of three sigma for everybody; moving limits (they learn the fault).

@@ -1,8 +1,8 @@
 """Control limits of every series, from the false alarms that the stream is allowed.
 
 The budget. `arl0` windows at risk hold one false episode in expectation, of the stream or (`per: series`) of each series. Expectations
-add over series, whatever their dependence, so a stream's budget is split exactly. M metrics and charts of several that may signal, N known segments besides
-the whole stream: each series has 1 / (M (N + 1)) of it, and with segments nine tenths of that.
+add over series, whatever their dependence, so a stream's budget is split exactly. M metrics, and charts of several, that may signal, N
+known segments besides the whole stream: each series has 1 / (M (N + 1)) of it, and with segments nine tenths of that.
 
 Known are the `expected_segments` that were declared, or those that have charts as the stream's Phase I ends. Later ones share the tenth
 that is left, evenly over chart partitions: room is made for N / 9 of them, so that each has the share of a known one; when they

@@ -183,7 +183,7 @@ def test_a_signal_of_several_metrics_says_the_share_of_each():
     history = History()
     history.add(0, sources(0))
 
-    told = advance(spec, episodes, shown, history)[0]
+    told = advance(spec, episodes, shown, history)
 
     assert {(one.metric, one.contributions) for one in told} == {
         ("b", ()),

@@ -86,7 +86,7 @@ def test_its_metrics_are_two_or_more_of_the_stream(tmp_path, metrics, problem):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("p", "weight"), itertools.product((2, 10), (0.05, 0.1, 0.9)))
+@pytest.mark.parametrize(("p", "weight"), list(itertools.product((2, 10), (0.05, 0.1, 0.9))))
 def test_whatever_is_accepted_has_limits(p, weight):
     """At the least windows, whatever share of the false alarms a chart may have."""
     windows = round(max(WINDOWS_A_METRIC * p, WINDOWS_A_WEIGHT / weight))
