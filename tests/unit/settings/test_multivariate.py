@@ -73,7 +73,7 @@ def test_what_cannot_be_is_refused(tmp_path, keys, more, problem):
     [
         ("[price]", "expected two to ten metrics, got 1"),
         ("[price, price]", "names a metric twice"),
-        ("[price, sm]", "no metric 'sm' in this stream; did you mean 'ms'"),
+        ("[price, volum]", "no metric 'volum' in this stream; did you mean 'volume'"),
     ],
 )
 def test_its_metrics_are_two_or_more_of_the_stream(tmp_path, metrics, problem):
