@@ -1,13 +1,9 @@
-"""Tabular CUSUM, also of counts, and together with a Shewhart chart.
+"""Tabular CUSUM, also together with a Shewhart chart.
 
 Definition: C+_t = max(0, C+_(t-1) + x_t - k), C-_t = max(0, C-_(t-1) - x_t - k), of deviations x from the target, in sigma or in any
-unit that k and h share; a signal where C > h, strictly (counts: see below). `headstart` is where both sides begin (Lucas & Crosier: h /
-2): a shift present from the start is told sooner, at the price of more false alarms (ARL0 465.4 becomes 430.4 at k 0.5, h 5, head start
-2.5).
-
-Counts: `counts` takes x itself and a reference k between the rate that is good and the one that is bad, and compares with >= or >. On a
-lattice the two differ much: for Poisson, mean 2, k 2.5, h 5, the ARL0 is 61.5 with >= and 79.8 with >. Lucas, and Hawkins & Olwell,
-have >=.
+unit that k and h share; a signal where C > h, strictly (of counts: `count_cusum`). `headstart` is where both sides begin (Lucas &
+Crosier: h / 2): a shift present from the start is told sooner, at the price of more false alarms (ARL0 465.4 becomes 430.4 at k 0.5, h 5,
+head start 2.5).
 
 Without `restart_above` the statistics go on after a signal, as R's qcc has it; with it they begin at 0 after every point above it. A
 missing value holds them.
@@ -17,8 +13,7 @@ designed together (`design`), since their alarms overlap.
 
 Sources: Page (1954), Continuous inspection schemes, Biometrika 41; Lucas & Crosier (1982), Fast initial response for CUSUM quality
 control schemes, Technometrics 24(3); Lucas (1982), Combined Shewhart-CUSUM quality control schemes, Journal of Quality Technology
-14(2); Lucas (1985), Counted data CUSUM's, Technometrics 27(2); Hawkins & Olwell (1998), Cumulative sum charts and charting for quality
-improvement.
+14(2); Hawkins & Olwell (1998), Cumulative sum charts and charting for quality improvement.
 """
 
 from __future__ import annotations
@@ -50,11 +45,6 @@ def one_sided(x: Floats, k: Numbers, headstart: float = 0.0, restart_above: floa
         told[..., at] = now
         now = np.where(now > restart_above, 0.0, now)
     return told
-
-
-def counts(x: Floats, k: Numbers, *, upper: bool = True, headstart: float = 0.0) -> Floats:
-    """Statistic of counts [..., m]: max(0, C + x - k) for rises, max(0, C + k - x) for falls."""
-    return one_sided(x, k, headstart) if upper else one_sided(-x, -np.asarray(k), headstart)
 
 
 def combined(z: Floats, k: float, h: float, c: float, headstart: float = 0.0) -> Bools:

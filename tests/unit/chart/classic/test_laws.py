@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from streamspc.chart.classic import attributes, cusum, ewma, hotelling, individuals, laney, limits, mewma, rare, subgroups
+from streamspc.chart.classic import attributes, count_cusum, cusum, ewma, hotelling, individuals, laney, limits, mewma, rare, subgroups
 from streamspc.chart.classic.constants import c4, d2, d3, range_quantile
 from streamspc.chart.classic.subgroups import METHODS, Subgroups
 
@@ -175,8 +175,8 @@ def test_a_cusum_that_restarts():
 def test_cusums_of_counts_of_both_sides():
     """Rises gather what is above k, falls what is below."""
     x = np.array([2.0, 5.0, 1.0])
-    assert cusum.counts(x, 2.5).tolist() == [0.0, 2.5, 1.0]
-    assert cusum.counts(x, 2.5, upper=False).tolist() == [0.5, 0.0, 1.5]
+    assert count_cusum.statistic(x, 2.5).tolist() == [0.0, 2.5, 1.0]
+    assert count_cusum.statistic(x, 2.5, upper=False).tolist() == [0.5, 0.0, 1.5]
 
 
 def test_the_combined_chart_signals_for_either():
