@@ -21,7 +21,7 @@ import numpy as np
 
 from streamspc.design import alone
 
-SEED, BLOCKS, PATHS, HORIZON, BURN, BATCHES = 20260704, 32, 8192, 16384, 600, 128
+SEED, BLOCKS, PATHS, HORIZON, BURN, BATCHES = 20260704, 42, 8192, 16384, 600, 128
 GRID = 10.0 ** (2.0 + np.arange(31) / 6.0)  # u
 AT = (100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6)  # arl0 of the file
 ZONES = {"1": (1,), "5": (5,), "6": (6,), "15": (1, 5), "16": (1, 6), "56": (5, 6), "156": (1, 5, 6)}
