@@ -11,7 +11,7 @@ from streamspc.model import WHOLE, Codes, Ints
 
 NULL = "∅"  # null or missing
 LONGEST = 200  # characters of a name; a longer one is cut and ends with its hash
-REMEMBERED = 100_000  # distinct values between two batches
+REMEMBERED = 200_000  # distinct values between two batches
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "|": "\\|"})
 
@@ -23,6 +23,14 @@ class _Known(dict[Any, int]):
         super().__init__()
         self.names: list[str] = []
         self._codes: dict[str, int] = {}
+        self._ordered: list[int] = []  # codes by name, of the names that were there when it was last asked for
+
+    def ordered(self) -> list[int]:
+        """All codes in the order of their names."""
+        if len(self._ordered) < len(self.names):
+            fresh = range(len(self._ordered), len(self.names))
+            self._ordered = sorted([*self._ordered, *fresh], key=self.names.__getitem__)
+        return self._ordered
 
     def __missing__(self, key: Any) -> int:
         name = canonical(key if isinstance(key, tuple) else (key,))
@@ -51,16 +59,16 @@ class Segments:
 
     def named(self, codes: Ints) -> tuple[Codes, tuple[str, ...]]:
         """Codes into the sorted names that occur, and those."""
-        names = self._known.names
-        used = sorted(np.flatnonzero(np.bincount(codes, minlength=len(names))), key=names.__getitem__)
+        names, ordered = self._known.names, np.array(self._known.ordered(), dtype=np.int64)
+        used = ordered[np.bincount(codes, minlength=len(names))[ordered] > 0]
         place = np.zeros(len(names), dtype=np.int32)
         place[used] = np.arange(len(used), dtype=np.int32)
-        return place[codes], tuple(names[code] for code in used)
+        return place[codes], tuple(map(names.__getitem__, used.tolist()))
 
 
 def canonical(values: tuple[Any, ...]) -> str:
     """Name of the segment of these values: never `*`, at most LONGEST characters, the same for 1 and 1.0."""
-    name = "|".join(map(_text, values))
+    name = _text(values[0]) if len(values) == 1 else "|".join(map(_text, values))
     if len(name) <= LONGEST:
         return name
     return name[: LONGEST - 20] + "#" + hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
@@ -70,7 +78,9 @@ def _text(value: Any) -> str:
     if value is None:
         return NULL
     if isinstance(value, str):
-        return "\\" + value if value in {WHOLE, NULL} else value.translate(_ESCAPES)
+        if value in {WHOLE, NULL}:
+            return "\\" + value
+        return value.translate(_ESCAPES) if "\\" in value or "|" in value else value
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(int(value)) if value == int(value) else repr(value)

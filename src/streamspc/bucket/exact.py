@@ -25,7 +25,7 @@ from streamspc.model import ExactSum, Floats, Ints
 
 DIGIT = 26  # bits between weights
 LOWEST = -20  # the least weight is 2**(DIGIT * LOWEST)
-CHUNK = 1 << 14  # values added at once ...
+CHUNK = 1 << 14  # values of a cell added at once ...
 SPAN = 53 - 14  # ... as integers below 2**SPAN, so that their sum is exact
 LIMIT = 2.0**1001  # beyond the square of any number that admission lets through
 _DOWN = 4  # weights by which a variance is scaled so that n**2 x**2 cannot overflow
@@ -103,6 +103,9 @@ def variance(n: Ints, total: ExactSum, squared: ExactSum) -> Floats:
 
 
 def _chunks(values: Floats, cell: Ints) -> Iterator[tuple[Floats, Ints]]:
+    if len(values) and (len(values) <= CHUNK or np.bincount(cell).max() <= CHUNK):
+        yield values, cell
+        return
     for at in range(0, len(values), CHUNK):
         yield values[at : at + CHUNK], cell[at : at + CHUNK]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
-from itertools import pairwise
+from functools import cache
+from itertools import chain, compress, pairwise
 from typing import cast
 
 import numpy as np
@@ -17,7 +17,22 @@ import numpy as np
 from streamspc.bucket import exact, sketch
 from streamspc.model import Bools, Count, Ints, Moments, Quantiles, Ratio, Sources, Tally, TallyTable, shard
 
-_home = lru_cache(maxsize=1 << 17)(shard)
+REMEMBERED = 200_000  # segments whose shard is known, of each stream
+
+
+class _Homes(dict[str, int]):
+    """The shards of a stream's segments, learnt as they are met."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def __missing__(self, segment: str) -> int:
+        self[segment] = home = shard(self._stream, segment)
+        return home
+
+
+_homes = cache(_Homes)
 
 
 def nothing(forms: Sequence[type[Tally]]) -> TallyTable:
@@ -42,9 +57,9 @@ def merge(tables: Sequence[TallyTable]) -> TallyTable:
         return replace(blank, sources=sources)
     if len(full) == 1:
         return replace(full[0], sources=sources)
-    names = tuple(sorted({name for table in full for name in table.names}))
-    code = {name: i for i, name in enumerate(names)}
-    segment = np.concatenate([np.array([code[name] for name in table.names])[table.segment] for table in full])
+    names = tuple(dict.fromkeys(sorted(chain.from_iterable(table.names for table in full))))  # a sort of sorted runs only joins them
+    code = dict(zip(names, range(len(names)), strict=True)).__getitem__
+    segment = np.concatenate([np.array(list(map(code, table.names)), np.int64)[table.segment] for table in full])
     starts, window = np.unique(np.concatenate([table.start for table in full]), return_inverse=True)
     keys, target = np.unique(window * len(names) + segment, return_inverse=True)
     cells = len(keys)
@@ -93,7 +108,10 @@ def window(table: TallyTable, start: int) -> TallyTable:
 def scatter(table: TallyTable, stream: str, partitions: int) -> list[TallyTable]:
     """One table for each chart partition: its segments, and the sources of all windows (so merging all of them counts sources often)."""
     everywhere = np.ones(len(table.sources.start), bool)
-    home = np.array([_home(stream, name) % partitions for name in table.names], dtype=np.int64)[table.segment]
+    homes = _homes(stream)
+    if len(homes) > REMEMBERED:
+        homes.clear()
+    home = (np.array(list(map(homes.__getitem__, table.names)), np.int64) % partitions)[table.segment]
     return [_part(table, home == partition, everywhere) for partition in range(partitions)]
 
 
@@ -107,7 +125,7 @@ def _part(table: TallyTable, cells: Bools, sources: Bools) -> TallyTable:
         return replace(nothing([type(tally) for tally in table.tallies]), sources=kept)
     used = np.bincount(table.segment[rows], minlength=len(table.names)) > 0
     place = np.cumsum(used, dtype=np.int32) - 1
-    names = tuple(name for name, use in zip(table.names, used.tolist(), strict=True) if use)
+    names = tuple(compress(table.names, used.tolist()))
     tallies = tuple(_take(tally, rows) for tally in table.tallies)
     segment = place[table.segment[rows]].astype(np.int32)
     return TallyTable(table.start[rows], table.end[rows], segment, names, table.records[rows], tallies, kept)

@@ -137,7 +137,7 @@ def _cells(windows: _Windows, records: _Records) -> _Cells:
         of = number[packed]
     else:
         keys, of = np.unique(packed, return_inverse=True)
-    return _Cells(keys // len(used), keys % len(used), tuple(known[code] for code in used), of)
+    return _Cells(keys // len(used), keys % len(used), tuple(map(known.__getitem__, used)), of)
 
 
 def _tally(recipe: Recipe, records: _Records, cell: Ints, cells: int) -> Tally:
