@@ -9,13 +9,17 @@ import numpy as np
 from streamspc.effect.quarantine import pointer
 from streamspc.kafka_io.port import Place, Send
 from streamspc.kafka_io.topics import DEFAULT_SIZE, limit
-from streamspc.model import take
+from streamspc.model import sizes, take
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from streamspc.kafka_io.port import Kafka, Producer
     from streamspc.model import Batch, Bools, Headers, Ints, StreamSpec
+
+
+_OUR_HEADERS = 65_536  # bytes; far more than the headers of a verdict are
+_SMALLEST_REQUEST = 1_048_576  # that kafka.request_bytes may say
 
 
 def limits(kafka: Kafka, spec: StreamSpec) -> dict[str, int]:
@@ -38,7 +42,7 @@ def columns(topic: str, batch: Batch, rows: Ints, headers: list[Headers] | None,
 
 
 def forwarded(
-    producer: Producer, sizes: Mapping[str, int], spec: StreamSpec, batch: Batch, ways: Sequence[tuple[Send, Ints]]
+    producer: Producer, limits: Mapping[str, int], spec: StreamSpec, batch: Batch, ways: Sequence[tuple[Send, Ints]]
 ) -> tuple[list[Send], Ints]:
     """The sends without what is too large for its topic, pointers to it in quarantine, and its rows.
 
@@ -46,9 +50,8 @@ def forwarded(
     """
     sends, out = [], [np.zeros(0, np.int64)]
     for send, rows in ways:
-        large = (
-            producer.too_large(send, sizes.get(send.place.topic, DEFAULT_SIZE)) if spec.quarantine_topic is not None and send.values else []
-        )
+        most = limits.get(send.place.topic, DEFAULT_SIZE)
+        large = [] if spec.quarantine_topic is None or _small(batch, rows, most) else producer.too_large(send, most)
         sends.append(_without(send, large) if large else send)
         out.append(rows[large])
     pointed = np.concatenate(out)
@@ -56,6 +59,13 @@ def forwarded(
         keys, values, headers = zip(*(pointer(spec, batch, row) for row in pointed.tolist()), strict=True)
         sends.append(Send(Place(spec.quarantine_topic, batch.partition), keys, values, headers, batch.timestamps[pointed].tolist()))
     return [send for send in sends if send.values], pointed
+
+
+def _small(batch: Batch, rows: Ints, most: int) -> bool:
+    """Whether even with our headers these records are far smaller than what the topic and the smallest request allowed take."""
+    if batch.stored is None:
+        return False
+    return int(sizes(batch.stored.bodies)[rows].max(initial=0)) + _OUR_HEADERS < 0.98 * min(most, _SMALLEST_REQUEST)
 
 
 def _without(send: Send, rows: list[int]) -> Send:
