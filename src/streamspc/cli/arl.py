@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Print one number, or what the function gives."""
     functions = charts()
+    args.chart = args.chart.lower()
     if args.chart not in functions:
         near = difflib.get_close_matches(args.chart, functions, n=3)
         cure = f"did you mean {' or '.join(near)}?" if near else "streamspc arl --help lists them"

@@ -1,7 +1,7 @@
 """Design of charts: average run lengths and the limits that follow from them. Pure mathematics on numbers, for charts and for users.
 
-Limits are taken from the configuration as they are; the average run lengths behind its defaults are stated, with their sources, in the
-modules of `chart`.
+Each function states its conventions and its error, each module its sources. `chart.limits` takes the limits of a configuration from
+`bank_limits`: those at which all charts that may signal, together, keep its false alarms.
 """
 
 from streamspc.design.alone import confirmed_arl

@@ -26,6 +26,7 @@ def said(capsys, *words):
     [
         ("cusum --k .5 --h 5 --shift 1", 10.37596992),
         ("cusum --k .5 --h 5 --shift -1", 10.37596992),
+        ("CUSUM --k .5 --h 5 --shift 1", 10.37596992),
         ("poisson-cusum --mean 2 --k 2.5 --h 5", 61.53510088),
         ("poisson-cusum --mean 2 --k 2.5 --h 5 --signal >", 79.76079237),
         ("shewhart", 370.3983473),
