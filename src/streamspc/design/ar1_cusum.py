@@ -17,7 +17,7 @@ run length of the cumulative sum chart when a V-mask is used, Journal of the Roy
 from __future__ import annotations
 
 import math
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,13 +26,17 @@ from scipy.sparse import csr_array, hstack
 from streamspc.design import arguments
 from streamspc.design.ar1_cusum_side import REACH, Side
 from streamspc.design.krylov import TooLarge, rare_mean, solved
-from streamspc.design.roots import improved, limit_for
+from streamspc.design.roots import limit_for
 from streamspc.design.siegmund import siegmund_limit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streamspc.model import Floats
 
-COARSE = 0.7  # of the nodes, for a first guess of a limit
+COARSE = 0.55  # of the nodes, for a first guess of a limit
+LADDER = (0.7, 0.03), (0.85, 1e-3), (1.0, 1e-6)  # then so many, until log ARL is so near: what the last secant leaves is far less
+WITHIN = 1e-11  # of the equation that may be left
 LEAST = 1e-6  # marginal sigma: the lowest limit
 
 
@@ -40,7 +44,7 @@ def ar1_cusum_arl(phi: float, k: float, h: float, shift: float = 0.0) -> float:
     """Average run length of a two-sided CUSUM of an AR(1) series with coefficient phi and a stationary start.
 
     S = max(0, S +- y - k) from 0 on both sides, signal at S > h; k, h and shift in marginal sigma, the shift from the first point on.
-    An average in control beyond 1e9 has fewer digits (five at 1e10), as points beyond 8 sigma are left out.
+    An average in control beyond 1e9 has fewer digits, five at 1e10 and fewer still further out, as points beyond 8 sigma are left out.
 
     Raises:
         ValueError: an argument that cannot be, or an average under a shift that is beyond 1e8 or so: rounding would decide it.
@@ -67,13 +71,30 @@ def ar1_cusum_limit(phi: float, k: float, arl0: float) -> float:
     if (least := _arl(phi, k, LEAST, 0.0)) > arl0:
         raise ValueError(f"arl0 is {arl0:g}: with k = {k:g} it is at least {least:.6g}")
 
-    @cache
-    def coarse(h: float) -> float:
-        return _mirrored(Side(phi, k, h, 0.0, COARSE))
-
     longer = math.sqrt((1.0 + phi) / (1.0 - phi))  # standard deviation of a long sum, to that of independent points
-    first = limit_for(coarse, arl0, max(0.6 * longer * siegmund_limit(k / longer, 2.0 * arl0), 2.0), within=1e-4)
-    return improved(lambda h: _arl(phi, k, h, 0.0), coarse, first, arl0, within=1e-8)
+    guess = max(0.6 * longer * siegmund_limit(k / longer, 2.0 * arl0), 2.0)
+
+    def coarse(h: float) -> float:
+        return _mirrored(Side(phi, k, h, 0.0, COARSE), 1e-5)
+
+    first = limit_for(coarse, arl0, guess, within=1e-3)
+    return _refined(lambda h, share: _mirrored(Side(phi, k, h, 0.0, share), WITHIN), coarse, first, arl0)
+
+
+def _refined(arl: Callable[[float, float], float], coarse: Callable[[float], float], first: float, arl0: float) -> float:
+    """From a limit that is right for few nodes to that for all of them, by secants whose first slope is the coarse one."""
+    h, apart = first, 0.01 * first
+    slope = math.log(coarse(h + apart) / coarse(h - apart)) / (2.0 * apart)
+    for share, enough in LADDER:
+        before: tuple[float, float] | None = None
+        for _ in range(20):
+            excess = math.log(arl(h, share) / arl0)
+            if before is not None and h != before[0]:
+                slope = (excess - before[1]) / (h - before[0])
+            before, h = (h, excess), h - excess / slope
+            if abs(excess) < enough:
+                break
+    return h
 
 
 @lru_cache(maxsize=4096)
@@ -82,10 +103,10 @@ def _arl(phi: float, k: float, h: float, shift: float) -> float:
     if k - shift >= REACH:
         return math.inf
     upper = Side(phi, k, h, shift)
-    return _tied(upper, Side(phi, k, h, -shift)) if shift else _mirrored(upper)
+    return _tied(upper, Side(phi, k, h, -shift)) if shift else _mirrored(upper, WITHIN)
 
 
-def _mirrored(side: Side) -> float:
+def _mirrored(side: Side, within: float) -> float:
     """In control: v is u of the mirrored point."""
 
     def expected(u: Floats) -> Floats:
@@ -93,7 +114,7 @@ def _mirrored(side: Side) -> float:
         return result
 
     try:
-        u = solved(expected, np.full(side.states, 0.5), side.noise())
+        u = solved(expected, np.full(side.states, 0.5), within=within)
     except TooLarge:
         return _rare(side)
     return float(1.0 + 2.0 * (side.first @ u - side.first_signal @ u[side.pairs :]))
@@ -104,8 +125,8 @@ def _rare(side: Side) -> float:
 
     For u = 1 the equation has twice the chances of a signal on its right side, without rounding.
     """
-    leave = 2.0 * side.signals.sum(axis=1)
-    signal = hstack((csr_array((side.states, side.pairs)), csr_array(side.signals)), format="csr")
+    leave = 2.0 * np.asarray(side.signals.sum(axis=1))
+    signal = hstack((csr_array((side.states, side.pairs)), side.signals), format="csr")
     steps = side.steps - signal
     constant = 0.5 * rare_mean(steps, leave)
     try:
@@ -127,7 +148,7 @@ def _tied(upper: Side, lower: Side) -> float:
         return np.concatenate((after_u, after_v, [a - v.mean()]))
 
     right = np.concatenate((np.zeros(ours), np.ones(lower.states), [0.0]))
-    unknown = solved(expected, right, max(upper.noise(), lower.noise()))
+    unknown = solved(expected, right, within=WITHIN)
     u, v = unknown[:ours], unknown[ours:both]
     from_start = upper.first @ u - upper.first_signal @ v[lower.pairs :] + lower.first @ v - lower.first_signal @ u[upper.pairs :]
     return float(1.0 + from_start)

@@ -14,7 +14,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, diags_array, hstack
 
 from streamspc.design.panels import to_legendre
 from streamspc.design.quadrature import interval, normal_density
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from streamspc.model import Floats, Ints
 
 REACH = 8.0  # marginal sigma: a point further off does not occur
+INNOVATION = 8.5  # of its standard deviation, likewise
+LEAST = 0.1  # of a row's sum: where it is less, points are too rare to matter
 USUAL = 4.0  # points from here on are too rare to judge the quadrature by
 NODES = 1.5, 14  # of S for each standard deviation of a step, and at least
 SMOOTH = 1.8, 12  # of x at 0, likewise
@@ -60,49 +62,69 @@ class Side:
         return ends, interval(*ends, math.ceil(SMOOTH[0] * width * abs(self.phi) / self.sd) + SMOOTH[1])[0]
 
     def _assemble(self) -> None:
-        """The matrices, place by place of S."""
-        rows, columns, values = [], [], []
-        self.signals = np.zeros((self.states, len(self.other)))
+        """The matrices; each row is divided by its sum, so that an average run length, nearly a constant, is integrated exactly."""
+        positive = self._positive()
+        zero, signals = [], []
         for place in range(len(self.s)):
-            states, x = self._states_at(place)
-            moves, self.signals[states] = self._moves(place, x, self.phi)
-            following = self.following(place)
-            rows.append(np.repeat(states, len(following)))
-            columns.append(np.tile(following, len(states)))
-            values.append(moves.ravel())
-        place_of = np.concatenate(rows), np.concatenate(columns)
-        self.steps = csr_array((np.concatenate(values), place_of), shape=(self.states, self.states))
-        first, signal = self._moves(0, np.zeros(1), 0.0)
-        self.first, self.first_signal = np.zeros(self.states), signal[0]
-        self.first[self.following(0)] = first[0]
-
-    def noise(self) -> float:
-        """By how much the probabilities from a state that is not rare itself fail to sum to 1."""
+            x = self._points_at(place)
+            before, beyond = self._ends(place, self.phi * x[:, None], self.sd)
+            zero.append(before)
+            signals.append(beyond)
+        steps = hstack((positive, self._by_state(zero)), format="csr")
+        signal = self._by_state(signals)
+        total = np.asarray(steps.sum(axis=1) + signal.sum(axis=1))
         points = np.concatenate((self.x[self.number >= 0], self.rest))
-        total = self.steps.sum(axis=1) + self.signals.sum(axis=1)
-        return float(np.abs(total - 1.0)[np.abs(points) < USUAL].max(initial=0.0))
+        self.noise = float(np.abs(total - 1.0)[np.abs(points) < USUAL].max(initial=0.0))
+        share = diags_array(1.0 / np.maximum(total, LEAST))
+        self.steps, self.signals = csr_array(share @ steps), csr_array(share @ signal)
+        self._start()
 
-    def _states_at(self, place: int) -> tuple[Ints, Floats]:
-        """The states with S = s[place], and their points."""
+    def _start(self) -> None:
+        """The first point, from S = 0 by the stationary law."""
+        before, beyond = self._ends(0, np.zeros((1, 1)), 1.0)
+        following = self.number[0][self.number[0] >= 0]
+        self.first = np.zeros(self.states)
+        self.first[following] = (normal_density(self.x[0]) * self.weights)[self.number[0] >= 0]
+        self.first[self.pairs :] = before[0]
+        total = self.first.sum() + beyond[0].sum()
+        self.first, self.first_signal = self.first / total, beyond[0] / total
+
+    def _points_at(self, place: int) -> Floats:
+        """The points of the states with S = s[place]."""
         if place == 0:
-            return np.arange(self.pairs, self.states), self.rest
-        numbers = self.number[:, place - 1]
-        return numbers[numbers >= 0], self.x[:, place - 1][numbers >= 0]
+            return self.rest
+        points: Floats = self.x[:, place - 1][self.number[:, place - 1] >= 0]
+        return points
 
-    def following(self, place: int) -> Ints:
-        """The states that can follow S = s[place]."""
-        numbers = self.number[place]
-        return np.append(numbers[numbers >= 0], np.arange(self.pairs, self.states))
+    def _positive(self) -> csr_array:
+        """To the pairs whose innovation occurs: from a state, a range of neighbours."""
+        place = np.concatenate((np.nonzero(self.number >= 0)[1] + 1, np.zeros(len(self.rest), np.int64)))
+        ahead = self.phi * np.concatenate((self.x[self.number >= 0], self.rest))
+        reach, middle = INNOVATION * self.sd, self.s[place] - self.gap
+        low = np.searchsorted(self.s[1:], np.maximum(ahead - reach, -REACH) + middle)
+        high = np.maximum(np.searchsorted(self.s[1:], np.minimum(ahead + reach, REACH) + middle), low)
+        ends = np.concatenate(([0], np.cumsum(high - low)))
+        state = np.repeat(np.arange(self.states), high - low)
+        to = np.arange(ends[-1]) - (ends[:-1] - low)[state]
+        from_ = place[state]
+        values = normal_density((self.x[from_, to] - ahead[state]) / self.sd) * (self.weights[to] / self.sd)
+        kept = self.number[from_, to]
+        values[kept < 0] = 0.0  # rounding at an end
+        return csr_array((values, np.maximum(kept, 0), ends), shape=(self.states, self.pairs))
 
-    def _moves(self, place: int, x: Floats, phi: float) -> tuple[Floats, Floats]:
-        """From S = s[place] and points x: to the states that can follow, and to the signal."""
-        law = phi * x[:, None], self.sd if phi else 1.0
-        to, s = self.number[place] >= 0, float(self.s[place])
-        positive = normal_density((self.x[place, to] - law[0]) / law[1]) * (self.weights[to] / law[1])
-        zero = _onto(self.rest, self.rest_ends, (-REACH, min(REACH, self.gap - s)), law)
+    def _by_state(self, blocks: list[Floats]) -> csr_array:
+        """Rows in the order of places, brought into that of the states."""
+        order = np.concatenate((np.arange(self.pairs, self.states), self.number.T[self.number.T >= 0]))
+        whole = np.empty((self.states, blocks[0].shape[1]))
+        whole[order] = np.vstack(blocks)
+        return csr_array(whole)
+
+    def _ends(self, place: int, ahead: Floats, sd: float) -> tuple[Floats, Floats]:
+        """From S = s[place] and points whose next one has mean `ahead`: to 0, and to the signal."""
+        s = float(self.s[place])
         alarm = max(-REACH, self.h - s + self.gap), REACH
-        mirrored = _onto(self.other, self.other_ends, (-alarm[1], -alarm[0]), (-law[0], law[1]))
-        return np.hstack((positive, zero)), mirrored
+        zero = _onto(self.rest, self.rest_ends, (-REACH, min(REACH, self.gap - s)), (ahead, sd))
+        return zero, _onto(self.other, self.other_ends, (-alarm[1], -alarm[0]), (-ahead, sd))
 
 
 def _onto(nodes: Floats, ends: tuple[float, float], part: tuple[float, float], law: tuple[Floats, float]) -> Floats:
@@ -113,5 +135,8 @@ def _onto(nodes: Floats, ends: tuple[float, float], part: tuple[float, float], l
     x, mass = interval(*part, math.ceil(2.0 * (part[1] - part[0]) / sd) + FULL)
     unit = (2.0 * x - ends[0] - ends[1]) / (ends[1] - ends[0])
     basis = np.polynomial.legendre.legvander(unit, len(nodes) - 1) @ to_legendre(len(nodes))
-    result: Floats = (normal_density((x - ahead) / sd) * (mass / sd)) @ basis
+    near = ((part[0] - ahead) < INNOVATION * sd) & ((ahead - part[1]) < INNOVATION * sd)
+    there = near[:, 0]
+    result = np.zeros((len(ahead), len(nodes)))
+    result[there] = (normal_density((x - ahead[there]) / sd) * (mass / sd)) @ basis
     return result

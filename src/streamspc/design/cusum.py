@@ -11,15 +11,13 @@ quality improvement.
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
-
-from scipy.optimize import brentq
 
 from streamspc.design import arguments
 from streamspc.design.cusum_pair import pair, survivors
 from streamspc.design.cusum_side import side
 from streamspc.design.roots import limit_for
+from streamspc.design.siegmund import siegmund_limit
 
 SIDES = ("two", "upper", "lower")
 STATES = ("zero", "steady")
@@ -91,17 +89,5 @@ def _limit(k: float, arl0: float, sided: str, headstart: float) -> float:
     def excess(above: float) -> float:
         return _zero.__wrapped__(k, headstart + above, 0.0, sided, headstart)
 
-    guess = _siegmund(k, 2.0 * arl0 if sided == "two" else arl0) - headstart
+    guess = siegmund_limit(k, 2.0 * arl0 if sided == "two" else arl0) - headstart
     return headstart + (limit_for(excess, arl0, max(guess, 0.01)) if least < arl0 else 0.0)
-
-
-def _siegmund(k: float, arl0: float) -> float:
-    """The limit by Siegmund's approximation to the average run length in control of one side, (exp(2 k b) - 2 k b - 1) / (2 k^2)."""
-
-    def excess(b: float) -> float:
-        growth = 2.0 * k * b
-        in_control = (math.exp(growth) - growth - 1.0) / (2.0 * k * k) if growth > 2e-3 else b * b * (1.0 + growth / 3.0)
-        return in_control - arl0
-
-    high = min(math.log(2.0 * k * k * arl0 + 20.0) / max(k, 1e-300), 2.0 * math.sqrt(arl0))
-    return float(brentq(excess, 0.0, high)) - 1.166

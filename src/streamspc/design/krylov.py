@@ -44,13 +44,13 @@ def mean_times(expected: Callable[[Floats], Floats], states: int, noise: float =
     return solved(expected, np.ones(states), noise)
 
 
-def solved(expected: Callable[[Floats], Floats], right: Floats, noise: float = 0.0) -> Floats:
-    """The solution of (I - Q) m = right, where `right` is of the size of 1."""
+def solved(expected: Callable[[Floats], Floats], right: Floats, noise: float = 0.0, within: float = 1e-12) -> Floats:
+    """The solution of (I - Q) m = right, where `right` is of the size of 1, and `within` of it may be left."""
     states = len(right)
     system = LinearOperator((states, states), matvec=lambda flat: flat - expected(flat), dtype=np.float64)
     solution, left = np.zeros(states), 1.0
     for _ in range(2):  # the second time from where the first one stopped, unless only rounding is left
-        solution, failed = gmres(system, right, x0=solution, rtol=1e-12, atol=0.0, restart=120, maxiter=1)
+        solution, failed = gmres(system, right, x0=solution, rtol=within, atol=0.0, restart=120, maxiter=1)
         left = float(np.linalg.norm(system @ solution - right)) / math.sqrt(states)
         if not failed or left < ACCEPTED / 100.0:
             break

@@ -146,6 +146,15 @@ def test_the_long_run_gives_the_same_average_as_the_equations(phi, h):
     assert 1e12 < design.ar1_cusum_arl(-0.5, 0.66, 7.8) < design.ar1_cusum_arl(-0.5, 0.66, 7.9) < 1e13
 
 
+@pytest.mark.parametrize(("phi", "k", "h", "shift"), [(0.95, 0.5, 60.0, 0.5), (-0.4, 0.6, 4.4, 0.05), (0.2, 0.75, 10.0, 0.02)])
+def test_long_averages_under_a_shift_are_not_refused(phi, k, h, shift):
+    """Rows are divided by their sums, so a quadrature that is a little off does no harm; a fifth more nodes change nothing."""
+    average = design.ar1_cusum_arl(phi, k, h, shift)
+    finer = [Side(phi, k, h, sign * shift, 1.2) for sign in (1.0, -1.0)]
+
+    assert average == pytest.approx(ar1_cusum._tied(*finer), rel=2e-8)
+
+
 def test_rare_signals_and_far_shifts():
     """Negative correlation makes the EWMA's signal very rare; a far shift is seen at once."""
     assert design.ar1_shewhart_arl(0.5, 12.0) > 1e31
