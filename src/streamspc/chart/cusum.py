@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streamspc.chart.crossing import Crossing
+from streamspc.chart.places import filled, hold, places
 
 if TYPE_CHECKING:
     from streamspc.model import Bools, Codes, Floats
@@ -48,9 +49,12 @@ class Cusum(NamedTuple):
         np.subtract(-k, z, out=value[1])  # not -z - k: the sign of a nan would depend on where it stands
         value += self.value
         np.maximum(value, 0.0, out=value)
-        np.copyto(value, self.value, where=~there)
-        away = value > 0.0
-        run, age = self.run + there, self.age + np.int32(1)
+        run, age = self.run + np.int32(1), self.age + np.int32(1)
+        if not there.all():
+            missing = places(~there)
+            hold(value, self.value, missing)
+            hold(run, self.run, missing)
+        away = (value > 0.0).astype(np.int32)
         run *= away
         age *= away
         return Cusum(value, run, age)
@@ -63,7 +67,8 @@ class Cusum(NamedTuple):
 
     def restarted(self, where: Bools, headstart: Floats) -> Cusum:
         """The chart from its head start [M, 1] at these series [M, S]."""
-        return Cusum(np.where(where, headstart, self.value), np.where(where, 0, self.run), np.where(where, 0, self.age))
+        at = places(where)
+        return Cusum(filled(self.value, at, headstart[at[0], 0]), filled(self.run, at, 0), filled(self.age, at, 0))
 
 
 def crossing(at: Cusum, k: Floats, h: Floats, sigma: Floats) -> Crossing:

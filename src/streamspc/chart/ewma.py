@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streamspc.chart.crossing import Crossing
+from streamspc.chart.places import filled, hold, places
 
 if TYPE_CHECKING:
     from streamspc.model import Bools, Codes, Floats
@@ -47,8 +48,10 @@ class Ewma(NamedTuple):
         rest = 1.0 - weight
         value, fade = rest * self.value, self.fade * (rest * rest)
         value += weight * z
-        for new, old in ((value, self.value), (fade, self.fade)):
-            np.copyto(new, old, where=~there)
+        if not there.all():
+            missing = places(~there)
+            hold(value, self.value, missing)
+            hold(fade, self.fade, missing)
         age = self.age * (value * self.value > 0.0)
         age += 1
         return Ewma(value, fade, age)
@@ -68,7 +71,8 @@ class Ewma(NamedTuple):
 
     def restarted(self, where: Bools) -> Ewma:
         """The chart from 0 at these series [M, S]."""
-        return Ewma(np.where(where, 0.0, self.value), np.where(where, 1.0, self.fade), np.where(where, 0, self.age))
+        at = places(where)
+        return Ewma(filled(self.value, at, 0.0), filled(self.fade, at, 1.0), filled(self.age, at, 0))
 
 
 def crossing(at: Ewma, limit: Floats, sigma: Floats) -> Crossing:

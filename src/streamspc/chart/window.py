@@ -11,6 +11,7 @@ from streamspc.chart import cusum, ewma, multivariate, rule_crossing, rules, sca
 from streamspc.chart.crossing import Spoken, at, speak
 from streamspc.chart.cusum import Cusum
 from streamspc.chart.ewma import Ewma
+from streamspc.chart.places import places
 from streamspc.chart.rule_crossing import Rows
 from streamspc.chart.rules import Asked
 from streamspc.model import ChartKind, Points
@@ -52,6 +53,7 @@ class _Charts(NamedTuple):
     sigma: Floats
     z: Floats
     cusum: Cusum
+    over: Bools  # the CUSUM is beyond its limit
     ewma: Ewma
     ewma_limit: Floats
     rows: Rows | None  # of series that ask for run rules, if any do
@@ -75,7 +77,7 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
         records=records,
         value=value,
         n=statistics.n,
-        phase=np.where(now.there, (bank.baseline.version > 0).view(np.uint8), NO_POINT),
+        phase=(bank.baseline.version > 0).view(np.uint8) | (~now.there).view(np.uint8) * NO_POINT,
         broken=spoken.broken,
         side=spoken.side,
         onset_lag=spoken.lag,
@@ -117,7 +119,8 @@ def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints)
     limit = ewma.limit(plan.ewma_lambda, bank.limits.ewma)
     rows = _rows(bank, there, (z, distance, sigma)) if len(plan.ruled) else None
     more = scales.step(plan.more, bank.more, z, there) if plan.more.any() else None
-    now = _Charts(there, distance, sigma, z, bank.cusum.step(z, there, plan.cusum_k), ewma, limit, rows, more)
+    cusum = bank.cusum.step(z, there, plan.cusum_k)
+    now = _Charts(there, distance, sigma, z, cusum, cusum.beyond(bank.limits.cusum), ewma, limit, rows, more)
     spoken = _speak(bank, now)
     if more is not None:
         scales.tell(plan, more, (bank.limits.more_cusum, bank.limits.more_ewma), spoken, (there, baseline.centre, sigma))
@@ -153,8 +156,8 @@ def _speak_rules(plan: Plan, rows: Rows, spoken: Spoken) -> Bits | None:
 def _speak(bank: Bank, now: _Charts) -> Spoken:
     """What the charts say, [M, S]. Only series with a crossing cost more than three comparisons."""
     plan, limits = bank.plan, bank.limits
-    crossed = shewhart.beyond(now.z, limits.shewhart) | now.cusum.beyond(limits.cusum) | now.ewma.beyond(now.ewma_limit)
-    series = np.nonzero(crossed & now.there)
+    crossed = shewhart.beyond(now.z, limits.shewhart) | now.over | now.ewma.beyond(now.ewma_limit)
+    series = places(crossed & now.there)
     shape = crossed.shape
     spoken = Spoken(np.zeros(shape, np.uint8), np.zeros(shape, np.int8), np.zeros(shape, np.int32))
     metric = series[0]
@@ -185,7 +188,7 @@ def _first(bank: Bank, series: Series) -> Sides | None:
 def _move(bank: Bank, now: _Charts, spoken: Spoken) -> None:
     """The charts that the next window begins with. At a signal of any of them, all charts of the series begin again."""
     told = spoken.broken != 0
-    over = now.cusum.beyond(bank.limits.cusum) | told
+    over = now.over | told
     bank.cusum = now.cusum.restarted(over, bank.plan.cusum_headstart) if over.any() else now.cusum
     bank.ewma = now.ewma.restarted(told) if told.any() else now.ewma
     if now.more is not None:
