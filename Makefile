@@ -32,8 +32,9 @@ types: $(STAMP)  ## mypy --strict
 
 check: lint types test  ## all that .ci/run runs
 
-bench: $(STAMP)  ## throughput beside bare client loops on the same topics; ARGS are bench/throughput.py's
+bench: $(STAMP)  ## throughput beside bare client loops on the same topics; then the charts beside bare recursions; ARGS are bench/throughput.py's
 	$(BIN)/python -m bench.throughput $(ARGS)
+	$(BIN)/python bench/charts.py
 
 clean:  ## remove what install and the tools made
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

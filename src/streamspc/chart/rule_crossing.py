@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamspc.chart.crossing import Sides, asked, at, least
+from streamspc.chart.places import places
 from streamspc.chart.rules import NUMBER, RUN, Runs, holds, named
 from streamspc.model import ChartKind, Rule
 
@@ -54,7 +55,7 @@ class Told(NamedTuple):
 
 def tell(plan: Plan, rows: Rows) -> Told:
     """Apply signal_by, direction and min_effect to the rules that are broken."""
-    series = np.nonzero(rows.bits)
+    series = places(rows.bits != 0)
     metric = plan.ruled[series[0]]
     z, distance, sigma, centre, stretch, limit = at((rows.z, rows.distance, rows.sigma, rows.centre, rows.stretch, rows.limit), series)
     runs, bits = Runs(*at(rows.runs, series)), rows.bits[series]

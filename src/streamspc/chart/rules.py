@@ -32,15 +32,17 @@ runs rules, Technometrics 29(4).
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from streamspc.chart.places import filled, places
 from streamspc.model import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from streamspc.model import Bools, Codes, Floats
 
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 
 LINES = (1.0, 2.0)  # sigma; registers of those beyond them
 NUMBER = {rule: bit for bit, rule in enumerate(Rule)}
+LOOK_AT_LINE = (frozenset({Rule.WE3, Rule.NELSON6, Rule.NELSON7, Rule.NELSON8}), frozenset({Rule.WE2, Rule.NELSON5}))
+LOOK_AT_STEPS, LOOK_AT_POINTS = frozenset({Rule.NELSON3, Rule.NELSON4}), frozenset({Rule.NELSON7})
 _UP_DOWN, _DOWN_UP = 0b1010101010101, 0b0101010101010
 
 
@@ -68,30 +72,42 @@ class Runs(NamedTuple):
         beyond, steps, points = (np.zeros((*lead, *shape), np.uint16) for lead in ((2, 2), (2,), ()))
         return cls(beyond, steps, points, np.full(shape, np.nan), np.zeros(shape, np.int32), np.zeros(shape))
 
-    def step(self, z: Floats, value: Floats, there: Bools) -> Runs:
-        """After one window: `z` for zones and sides, `value` for what rises and falls. Where there is no point, or no z, runs end."""
+    def step(self, z: Floats, value: Floats, there: Bools, rules: Collection[Rule] = tuple(Rule)) -> Runs:
+        """After one window: `z` for zones and sides, `value` for what rises and falls. Where there is no point, or no z, runs end.
+
+        Registers that none of the `rules` looks at are empty.
+        """
         there = there & ~np.isnan(z)
-        beyond, steps, points = _shifted(self.beyond), _shifted(self.steps), _shifted(self.points)
-        for line, registers in zip(LINES, beyond, strict=True):
-            registers[0] |= z > line
-            registers[1] |= z < -line
-        steps[0] |= value > self.last
-        steps[1] |= value < self.last
-        points |= there
+        beyond, steps, points = (np.zeros_like(registers) for registers in (self.beyond, self.steps, self.points))
+        for at, line in enumerate(LINES):
+            if not LOOK_AT_LINE[at].isdisjoint(rules):
+                np.add(self.beyond[at], self.beyond[at], out=beyond[at])  # a shift by one
+                beyond[at, 0] |= z > line
+                beyond[at, 1] |= z < -line
+        if not LOOK_AT_STEPS.isdisjoint(rules):
+            np.add(self.steps, self.steps, out=steps)
+            steps[0] |= value > self.last
+            steps[1] |= value < self.last
+        if not LOOK_AT_POINTS.isdisjoint(rules):
+            np.add(self.points, self.points, out=points)
+            points |= there
+        side, total = (self.side, self.total) if RUN.keys().isdisjoint(rules) else self._side(z)
+        runs = Runs(beyond, steps, points, np.array(value), side, total)
+        return runs if there.all() else runs.restarted(~there)
+
+    def _side(self, z: Floats) -> tuple[Codes, Floats]:
         now = (z > 0.0).view(np.int8) - (z < 0.0).view(np.int8)
         same = self.side * now > 0
         side = self.side * same
         side += now
         total = np.where(same, self.total, 0.0)
         total += z
-        runs = Runs(beyond, steps, points, np.array(value), side, total)
-        return runs if there.all() else runs.restarted(~there)
+        return side, total
 
     def restarted(self, where: Bools) -> Runs:
         """Without memory at these series [R, S]."""
-        keep = ~where
-        last, total = np.where(where, np.nan, self.last), np.where(where, 0.0, self.total)
-        return Runs(self.beyond * keep, self.steps * keep, self.points * keep, last, self.side * keep, total)
+        at = places(where)
+        return Runs(*(filled(array, at, np.nan if name == "last" else 0) for name, array in self._asdict().items()))
 
 
 class Asked(NamedTuple):
@@ -107,11 +123,10 @@ class Asked(NamedTuple):
 
 def step(state: Runs, z: Floats, value: Floats, there: Bools, asked: Asked) -> tuple[Runs, Bits]:
     """One window of all series [R, S]: the state after it, and the rules it breaks, bit i for rule i of `model.Rule` (see `named`)."""
-    state = state.step(z, value, there)
+    state = state.step(z, value, there, asked.by_any())
     bits = np.zeros(z.shape, np.uint16)
     for rule in asked.by_any():
-        above, below = holds(rule, state, z, asked.limit)
-        bits |= (above | below) * (asked.rules & mask([rule]))[:, None]
+        bits |= _broken(rule, state, z, asked.limit) * (asked.rules & np.uint16(1 << NUMBER[rule]))[:, None]
     return state, bits
 
 
@@ -136,6 +151,7 @@ def mask(rules: Iterable[Rule | str]) -> np.uint16:
     return np.uint16(sum({1 << NUMBER[Rule(rule)] for rule in rules}))
 
 
+@cache
 def named(bits: int) -> tuple[Rule, ...]:
     """The rules of these bits.
 
@@ -155,9 +171,12 @@ def holds(rule: Rule, state: Runs, z: Floats, limit: Floats) -> Bools:
     return np.stack((z > limit, z < -limit))
 
 
-def _shifted(register: Bits) -> Bits:
-    older: Bits = np.left_shift(register, np.uint16(1))
-    return older
+def _broken(rule: Rule, state: Runs, z: Floats, limit: Floats) -> Bools:
+    """Does the rule hold on any side? [R, S]."""
+    if rule in RUN:
+        return np.asarray(np.abs(state.side) >= RUN[rule])
+    above, below = holds(rule, state, z, limit)
+    return np.asarray(above | below)
 
 
 def _two_of_three(state: Runs) -> Bools:

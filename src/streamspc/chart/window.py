@@ -130,12 +130,13 @@ def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints)
 def _rows(bank: Bank, there: Bools, numbers: tuple[Floats, Floats, Floats]) -> Rows:
     """The run rules. They look at z alone, so that the law of a rule about order does not change with n."""
     ruled = bank.plan.ruled
-    z, distance, sigma = (array[ruled] for array in numbers)
-    stretch = bank.limits.stretch[ruled]
-    limit = bank.limits.shewhart[ruled] / stretch
+    every = len(ruled) == len(bank.plan.metrics)  # then nothing is copied
+    wanted = (*numbers, bank.limits.stretch, bank.limits.shewhart, bank.baseline.centre)
+    z, distance, sigma, stretch, limit, centre = (array if every else array[ruled] for array in wanted)
+    limit = limit / stretch
     z = z / stretch
     runs, bits = rules.step(bank.runs, z, z, there[ruled], Asked(bank.plan.asked, limit))
-    return Rows(runs, bits, z, distance, sigma, bank.baseline.centre[ruled], stretch, limit)
+    return Rows(runs, bits, z, distance, sigma, centre, stretch, limit)
 
 
 def _speak_rules(plan: Plan, rows: Rows, spoken: Spoken) -> Bits | None:
