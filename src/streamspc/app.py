@@ -23,12 +23,14 @@ from streamspc.errors import ConfigError, Fatal, Transient
 from streamspc.kafka_io import KafkaPython
 from streamspc.kafka_io.topics import check, plans
 from streamspc.model import View
+from streamspc.roles.assertion import AssertRole
 from streamspc.roles.chart import ChartRole
 from streamspc.roles.control import ensure
 from streamspc.roles.gate import GateRole
 from streamspc.roles.loop import Loop, Role, watch
 from streamspc.roles.notify import NotifyRole
 from streamspc.roles.observe import ObserveRole
+from streamspc.roles.publish import PublishRole
 from streamspc.serve.answers import Answers
 from streamspc.serve.server import Server
 from streamspc.settings.build import difference
@@ -39,10 +41,12 @@ if TYPE_CHECKING:
     from streamspc.kafka_io.port import Kafka
     from streamspc.model import Local, Semantics
     from streamspc.roles.ends import Ends
+    from streamspc.roles.hearing import HearingRole
 
 log = structlog.get_logger()
 
 ROLES = ("observe", "chart", "gate", "notify")
+NOTIFIERS: dict[str, type[HearingRole]] = {"alertmanager": AssertRole, "kafka": PublishRole}  # others get messages
 WAIT_FOR_KAFKA = 1.0  # seconds between attempts at start
 
 
@@ -129,8 +133,9 @@ class App:
             yield ChartRole(kafka, semantics, local, self.local.snapshot_every, until_end=self.ends is not None)
         if "notify" in self.roles:
             for receiver in self.local.receivers:
-                built = sender.build(receiver, semantics, self.local.external_url)
-                yield NotifyRole(kafka, semantics, built, local, until_end=self.ends is not None)
+                built = sender.build(receiver, semantics, self.local.alerting.links)
+                role = NOTIFIERS.get(receiver.kind, NotifyRole)
+                yield role(kafka, semantics, built, self.local.alerting, local, until_end=self.ends is not None)
 
     def _start(self, roles: list[Role]) -> None:
         self._loops = [Loop(role, self.stopping, self._ended) for role in roles]
@@ -170,10 +175,10 @@ def verify_topics(kafka: Kafka, semantics: Semantics, local: Local) -> None:
     """Raise Fatal, with the cure, when a topic is missing or is not as it has to be."""
     admin = kafka.admin()
     try:
-        sources = {spec.topic: spec for spec in semantics.streams}
-        existing = admin.describe(sources)
-        if missing := sorted(set(sources) - set(existing)):
-            raise Fatal(f"source topics do not exist: {', '.join(missing)}. Create them, or correct `topic:` in the configuration.")
+        foreign = {spec.topic for spec in semantics.streams} | {receiver.topic for receiver in local.receivers if receiver.topic}
+        existing = admin.describe(foreign)
+        if missing := sorted(foreign - set(existing)):
+            raise Fatal(f"topics do not exist: {', '.join(missing)}. Create them, or correct `topic:` in the configuration.")
         wanted = plans(semantics, local.kafka, existing)
         faults = check(wanted, admin.describe([plan.name for plan in wanted]))
     finally:

@@ -12,8 +12,8 @@ from driving import LOCAL, Roles, prepare, run
 from strategies import at, put, quick, semantics
 from streamspc.effect.sender import Sender, build
 from streamspc.kafka_io.memory import MemoryKafka
-from streamspc.model import Answer, ReceiverLocal, Secret
-from streamspc.roles import notify
+from streamspc.model import Alerting, Answer, ReceiverLocal, Secret
+from streamspc.roles import hearing
 from streamspc.roles.notify import NotifyRole
 
 README = Path(__file__).parents[2] / "README.md"
@@ -85,7 +85,7 @@ def assert_listed(process: str, used: dict[str, set[str]]) -> None:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     quick(monkeypatch)
-    monkeypatch.setattr(notify, "POLL", 0.0)
+    monkeypatch.setattr(hearing, "POLL", 0.0)
 
 
 def test_each_role_uses_what_is_listed_and_no_more():
@@ -98,9 +98,9 @@ def test_each_role_uses_what_is_listed_and_no_more():
     put(start, 1, at(59))
     spies = {name: Spy(start.log) for name in ("observe", "chart", "gate", "notify")}
     run([Roles(spies[name], SPEC, snapshot_every=0.0).all()[row] for row, name in enumerate(("observe", "chart", "gate"))])
-    receiver = ReceiverLocal("r", "webhook", Secret("https://hooks.example/token"))
-    sender = Sender(receiver, build(receiver, SPEC).render, lambda *_: Answer(200))
-    run([NotifyRole(spies["notify"], SPEC, sender, LOCAL, until_end=True)])
+    receiver = ReceiverLocal("r", "webhook", (Secret("https://hooks.example/token"),))
+    sender = Sender(receiver, build(receiver, SPEC).words, lambda *_: Answer(200))
+    run([NotifyRole(spies["notify"], SPEC, sender, Alerting.to("r"), LOCAL, until_end=True)])
 
     for name, spy in spies.items():
         assert_listed(name, spy.used)

@@ -9,9 +9,13 @@ Promises
   rejected was accepted; what no rule could judge is counted `unjudged`.
 - Muting is about messages: a muted episode still rejects.
 - A window without a point says nothing: it neither prolongs an episode nor brings its end nearer.
+- Of an episode that a route leads to a receiver, the receiver hears at least once (`groups`), unless another one explains it; a restart at
+  any time changes no message.
 
 Why episodes and not points: people are told once that something broke, how far it went, and that it is over. Why rejections follow
 the charts and not the episodes: an episode stays open while it waits for quiet, and those windows may be good.
+
+The way to people: `routing` (labels to a place in the tree) → `groups` (what is due) → `notice` (a message) → `delivery` (attempts).
 
 Rejected: closing an episode after some time (a stream without windows would look well); an episode for each chart (one fault, three
 messages).

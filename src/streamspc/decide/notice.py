@@ -1,33 +1,33 @@
-"""Signals to intents: what one receiver is to be told, fixed before anything is sent.
+"""What one receiver is to be told: a notice of a group of episodes, and the intent that fixes it before anything is sent.
 
-Signals of one stream and one window end are one message, however many series the same cause has moved. An intent's id follows
-from the receiver, the group, and the episodes with their transitions, so the same decision has the same id for ever.
+An intent's id follows from the receiver, the group, its first episode and the number of the message, so the same decision has the same
+id for ever, and a group that comes again has others.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from streamspc.model import Notice, Rendered
+from streamspc.model import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Iterable
 
-    from streamspc.model import ReceiverLocal, Signal
+    from streamspc.model import Rendered, Told
 
 LISTED = 8  # episodes of a message that are told in full; a storm's others are a number
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """The record of `<app>.outbox` under key `<receiver>/<id>`. Times are microseconds; a settled intent keeps no body."""
+    """The record of `<app>.outbox` under key `<receiver>/message/<id>`. Times are microseconds; a settled intent keeps no body."""
 
     version: int = 1
     id: str
     receiver: str
-    group: str  # "<stream>/<window end>"
+    group: str
     episodes: tuple[str, ...]
     transition: Literal["firing", "resolved"]
     body: str
@@ -40,59 +40,47 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> bytes:
         """The record's key."""
-        return f"{self.receiver}/{self.id}".encode()
+        return f"{self.receiver}/message/{self.id}".encode()
 
 
-def intents(
-    signals: Iterable[Signal], receiver: ReceiverLocal, render: Callable[[Notice], Rendered], now: int, known: Container[str]
-) -> list[Intent]:
-    """The intents that these signals ask for at `now`, in the order of their groups; those whose id is `known` are left out."""
-    groups: dict[tuple[str, int], list[Signal]] = {}
-    for signal in signals:
-        if notifies(signal, receiver):
-            groups.setdefault((signal.stream, signal.end), []).append(signal)
-    made: dict[str, Intent] = {}
-    for (stream, end), members in groups.items():
-        notice = _notice(receiver.name, stream, end, members)
-        if notice.id in known or notice.id in made:
-            continue
-        body, content_type = render(notice)
-        made[notice.id] = Intent(
-            id=notice.id,
-            receiver=receiver.name,
-            group=f"{stream}/{end}",
-            episodes=tuple(sorted({_subject(signal) for signal in members})),
-            transition=notice.status,
-            body=body,
-            content_type=content_type,
-            created=now,
-            due=now,
-        )
-    return list(made.values())
+class Message(NamedTuple):
+    """A notice, and all episodes that it is about, also those that it does not list."""
+
+    notice: Notice
+    episodes: tuple[str, ...]
 
 
-def notifies(signal: Signal, receiver: ReceiverLocal) -> bool:
-    """Is this receiver told of the signal? Updates, muted episodes and the end of the log are never messages."""
-    if signal.muted or (receiver.streams and signal.stream not in receiver.streams):
-        return False
-    return signal.kind in {"open", "gap"} or (signal.kind == "resolve" and receiver.send_resolved)
-
-
-def _notice(receiver: str, stream: str, end: int, signals: list[Signal]) -> Notice:
-    """One message: what fires before what resolves, then by distance from the centre, then by name."""
-    transitions = {(_subject(signal), signal.kind): signal for signal in signals}
-    told = sorted(transitions.values(), key=lambda s: (s.kind == "resolve", -abs(s.z or 0.0), s.metric, s.segment))
-    said = "\n".join((receiver, stream, str(end), *(f"{kind} {subject}" for subject, kind in sorted(transitions))))
-    return Notice(
-        id=hashlib.sha256(said.encode()).hexdigest()[:32],
-        stream=stream,
-        end=end,
-        status="resolved" if told[0].kind == "resolve" else "firing",
-        signals=tuple(told[:LISTED]),
-        more=max(0, len(told) - LISTED),
+def message(receiver: str, group: str, first: str, number: int, told: Iterable[Told]) -> Message:
+    """One message: what fires before what resolves, the most urgent and most distant first, then by name."""
+    ranks = {"critical": 0, "warning": 1, "info": 2}
+    ordered = sorted(
+        told,
+        key=lambda t: (t.signal.kind == "resolve", ranks[t.labels.severity], -abs(t.signal.z or 0.0), t.labels.metric, t.labels.segment),
     )
+    said = "\n".join((receiver, group, first, str(number)))
+    notice = Notice(
+        id=hashlib.sha256(said.encode()).hexdigest()[:32],
+        group=group,
+        status="resolved" if ordered[0].signal.kind == "resolve" else "firing",
+        told=tuple(ordered[:LISTED]),
+        more=max(0, len(ordered) - LISTED),
+        number=number,
+    )
+    return Message(notice, tuple(sorted({one.labels.episode for one in ordered})))
 
 
-def _subject(signal: Signal) -> str:
-    """The episode, or for a gap, which belongs to no episode, its stream and start."""
-    return signal.episode or f"{signal.stream}/{signal.kind}/{signal.start}"
+def intent(receiver: str, found: Message, render: Callable[[Notice], Rendered], now: int) -> Intent:
+    """The intent to send a message, from `now` on."""
+    notice = found.notice
+    body, content_type = render(notice)
+    return Intent(
+        id=notice.id,
+        receiver=receiver,
+        group=notice.group,
+        episodes=found.episodes,
+        transition=notice.status,
+        body=body,
+        content_type=content_type,
+        created=now,
+        due=now,
+    )

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from streamspc.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamspc.model import Secret
 
 PREFIX = "whsec_"
@@ -31,10 +33,14 @@ def key(receiver: str, secret: Secret) -> bytes:
     return found
 
 
-def headers(signing: bytes | None, message: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The three headers of a message sent at `timestamp` (seconds); without a key there is no signature."""
+def headers(signing: Sequence[bytes], message: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """The three headers of a message sent at `timestamp` (seconds): a signature by each key, so that a receiver may know either.
+
+    Without keys there is no signature.
+    """
     found = {"webhook-id": message, "webhook-timestamp": str(timestamp)}
-    if signing is not None:
-        digest = hmac.new(signing, f"{message}.{timestamp}.".encode() + body, hashlib.sha256).digest()
-        found["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
+    content = f"{message}.{timestamp}.".encode() + body
+    digests = [hmac.new(one, content, hashlib.sha256).digest() for one in signing]
+    if digests:
+        found["webhook-signature"] = " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)
     return found

@@ -1,38 +1,42 @@
 """The Slack message: Block Kit, with a text for notifications and for clients without blocks.
 
-Limits of the platform: 50 blocks, 150 characters a header, 10 fields of 2,000 characters or one text of 3,000 a section. A notice
-lists at most eight signals, so a message has at most eleven blocks; texts are cut where a name from the data is long.
+Limits of the platform: 50 blocks, 150 characters a header, 10 fields of 2,000 characters or one text of 3,000 a section, and about
+13,000 characters in all, above which it answers `msg_blocks_too_long`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from streamspc.effect import wording
-from streamspc.model import Rendered
+from streamspc.effect.picture import picture
+from streamspc.effect.shorten import cut, fitted
 
 if TYPE_CHECKING:
-    from streamspc.model import Notice, Signal, StreamSpec
+    from streamspc.effect.wording import Words
+    from streamspc.model import Notice, Rendered, Told
 
-HEADER, FIELD, SECTION = 150, 2_000, 3_000  # characters
-FIELDS = 10
+HEADER, FIELD, SECTION, TEXT = 150, 500, 3_000, 500  # characters
+BYTES = 12_000
+LINK = 500  # characters of an address; a longer one is left out, for half of it leads nowhere
 
 
-def render(notice: Notice, spec: StreamSpec | None, page: str) -> Rendered:
-    """The notice as a message. `page` is where people look closer, "" when there is no such place."""
-    headline = ("✅ " if notice.status == "resolved" else "🚨 ") + wording.headline(notice, spec)
-    blocks: list[dict[str, Any]] = [{"type": "header", "text": {"type": "plain_text", "text": _cut(headline, HEADER), "emoji": False}}]
-    if len(notice.signals) == 1 and not notice.more:
-        blocks.append({"type": "section", "fields": _fields(notice.signals[0], spec)})
+def render(notice: Notice, words: Words) -> Rendered:
+    """The notice as a message."""
+    return fitted(notice, lambda shorter: _message(shorter, words), BYTES)
+
+
+def _message(notice: Notice, words: Words) -> dict[str, Any]:
+    headline = ("✅ " if notice.status == "resolved" else "🚨 ") + wording.headline(notice, words)
+    blocks: list[dict[str, Any]] = [{"type": "header", "text": {"type": "plain_text", "text": cut(headline, HEADER), "emoji": False}}]
+    if len(notice.told) == 1 and not notice.more:
+        blocks += _alone(notice.told[0], words)
     else:
-        blocks += [_section(_paragraph(signal, spec)) for signal in notice.signals]
+        blocks += [_section(_among(told, words)) for told in notice.told]
     if notice.more:
         blocks.append(_section(f"and {notice.more} more"))
-    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": _cut(_origin(notice, page), FIELD)}]})
-    text = _cut(escape(headline), SECTION)
-    return Rendered(msgspec.json.encode({"text": text, "blocks": blocks}).decode(), "application/json")
+    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": cut(_origin(notice, words), FIELD)}]})
+    return {"text": cut(escape(headline), TEXT), "blocks": blocks}
 
 
 def escape(text: str) -> str:
@@ -40,26 +44,22 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _fields(signal: Signal, spec: StreamSpec | None) -> list[dict[str, str]]:
-    facts = wording.facts(signal, spec)[:FIELDS]
-    return [{"type": "mrkdwn", "text": _cut(f"*{fact.label}*\n{escape(fact.text)}", FIELD)} for fact in facts]
+def _alone(told: Told, words: Words) -> list[dict[str, Any]]:
+    facts = wording.facts(told, words.spec(told.signal))
+    fields = [{"type": "mrkdwn", "text": cut(f"*{fact.label}*\n{escape(fact.text)}", FIELD)} for fact in facts]
+    seen = picture(told)
+    return [{"type": "section", "fields": fields}, *([_section(f"```{seen}```")] if seen else [])]
 
 
-def _paragraph(signal: Signal, spec: StreamSpec | None) -> str:
-    facts = {fact.label: fact.text for fact in wording.facts(signal, spec)}
-    told = [facts[label] for label in ("Value", "Metrics", "Limits", "Since", "Lasted", "Action") if label in facts]
-    return f"*{escape(wording.title(signal, spec))}*\n{escape('; '.join(told))}"
+def _among(told: Told, words: Words) -> str:
+    spec = words.spec(told.signal)
+    return f"*{escape(wording.title(told.signal, spec))}*\n{escape(wording.paragraph(told, spec))}"
 
 
 def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": _cut(text, SECTION)}}
+    return {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, SECTION)}}
 
 
-def _origin(notice: Notice, page: str) -> str:
-    named = [signal.episode for signal in notice.signals if signal.episode]
-    parts = [f"streamspc, {escape(notice.stream)}", *([f"episode {escape(', '.join(named))}"] if named else []), f"message {notice.id}"]
-    return " · ".join(parts + ([f"<{page}|look closer>"] if page else []))
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def _origin(notice: Notice, words: Words) -> str:
+    places = [f"<{address}|{name}>" for name, address in wording.links(notice.told[0], words) if len(address) <= LINK]
+    return " · ".join([*places, escape(wording.origin(notice, words))])

@@ -1,18 +1,20 @@
-"""A signal in people's words: titles, numbers, times and facts, the same for every kind of receiver."""
+"""An episode in people's words: titles, numbers, times, facts and links, the same for every kind of receiver."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from streamspc.model import WHOLE, MetricKind, Rule
+from streamspc.model import WHOLE, Links, MetricKind, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from streamspc.model import MetricSpec, Notice, Signal, Span, StreamSpec
+    from streamspc.model import MetricSpec, Notice, Signal, Span, StreamSpec, Told
 
 NAME = 80  # characters of a name from the data (a segment) that are shown
 SPANS = 4  # source partitions that are shown
@@ -34,11 +36,27 @@ RULES: dict[str, str] = {
 SHARES = frozenset({MetricKind.PROPORTION, MetricKind.NULL_RATE})
 
 
+BEFORE, AFTER = 24, 6  # windows around an episode that a dashboard shows
+
+
 class Fact(NamedTuple):
     """One line of a message: what it is about, and what is the case."""
 
     label: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the words need to know of the application."""
+
+    app: str = "streamspc"
+    specs: Mapping[str, StreamSpec] = field(default_factory=dict)
+    links: Links = field(default_factory=Links)
+
+    def spec(self, signal: Signal) -> StreamSpec | None:
+        """The signal's stream, None for one of another configuration."""
+        return self.specs.get(signal.stream)
 
 
 def title(signal: Signal, spec: StreamSpec | None) -> str:
@@ -57,13 +75,21 @@ def series(signal: Signal) -> str:
     return signal.metric if signal.segment == WHOLE else f"{signal.metric} ({plain(signal.segment)})"
 
 
-def headline(notice: Notice, spec: StreamSpec | None) -> str:
-    """The line above a message: the title of its only signal, or the first series and how many more there are."""
-    told = len(notice.signals) + notice.more
-    if told == 1:
-        return title(notice.signals[0], spec)
+def headline(notice: Notice, words: Words) -> str:
+    """The line above a message: the title of its only episode, or the first series and how many more there are."""
+    many = len(notice.told) + notice.more
+    first = notice.told[0].signal
+    if many == 1:
+        return title(first, words.spec(first))
     state = "back in control" if notice.status == "resolved" else "out of control"
-    return f"{notice.stream}: {series(notice.signals[0])} and {told - 1} more series {state} in one window"
+    where = notice.streams[0] if len(notice.streams) == 1 else f"{len(notice.streams)} streams"
+    return f"{where}: {series(first)} and {many - 1} more series {state}"
+
+
+def origin(notice: Notice, words: Words) -> str:
+    """Where a message comes from, and which one of its group it is."""
+    update = f", message {notice.number}" if notice.number > 1 else ""
+    return f"streamspc {words.app}, {', '.join(map(plain, notice.streams))}, group {notice.group}{update}"
 
 
 def rule(signal: Signal, spec: StreamSpec | None) -> str:
@@ -91,32 +117,72 @@ def of_several(signal: Signal) -> str:
     return f"{listed} drift together (MEWMA {limit})" if "ewma" in signal.charts else f"{listed} no longer go together (T2 {limit})"
 
 
-def facts(signal: Signal, spec: StreamSpec | None) -> list[Fact]:
-    """Everything that a person needs to judge the signal, in the order of its use."""
+def facts(told: Told, spec: StreamSpec | None) -> list[Fact]:
+    """Everything that a person needs to judge an episode, in the order of its use. At most ten."""
+    signal, labels = told.signal, told.labels
+    urgency = Fact("Severity", labels.severity + (f", owner {plain(labels.owner)}" if labels.owner else ""))
     if signal.kind == "gap":
-        return [Fact("Stream", signal.stream), Fact("Window", window(signal.start, signal.end, spec))]
+        return [Fact("Stream", signal.stream), Fact("Window", window(signal.start, signal.end, spec)), urgency]
     amount, metrics = _amount(signal, spec), []
     if signal.contributions:
         metrics = [Fact("Metrics", ", ".join(f"{one.metric} {100 * one.share:.0f} %" for one in signal.contributions))]
-    lines = [
+    return [
         Fact("Stream", signal.stream),
         Fact("Segment", "all records" if signal.segment == WHOLE else plain(signal.segment)),
-        Fact("Value", f"{amount(signal.value)} against {amount(signal.centre)}, {distance(signal)}"),
+        Fact("Value", f"{amount(signal.value)} against {amount(signal.centre)}, {distance(signal, spec)}"),
         *metrics,
         Fact("Limits", f"LCL {amount(signal.lcl)}, UCL {amount(signal.ucl)}, n = {signal.n:,}"),
         Fact("Window", window(signal.start, signal.end, spec)),
         Fact("Since", since(signal, spec)),
-        Fact("Baseline", f"version {signal.baseline_version}"),
-        Fact("Action", action(signal, spec)),
+        Fact("Lasted", f"{span_of_time(signal.end - signal.opened)}, {signal.windows} windows signalled")
+        if signal.kind == "resolve"
+        else Fact("Baseline", f"version {signal.baseline_version}"),
+        urgency,
+        Fact("Action", action(told, spec)),
     ]
-    if signal.kind == "resolve":
-        lines.append(Fact("Lasted", f"{span_of_time(signal.end - signal.opened)}, {signal.windows} windows signalled"))
-    return lines
 
 
-def distance(signal: Signal) -> str:
-    """How far from the centre: `+12.3 sigma`."""
-    return "no distance" if signal.z is None else f"{signal.z:+.1f} sigma"
+def paragraph(told: Told, spec: StreamSpec | None) -> str:
+    """The facts of an episode among others, in one line."""
+    found = {fact.label: fact.text for fact in facts(told, spec)}
+    return "; ".join(found[label] for label in ("Value", "Metrics", "Limits", "Since", "Lasted", "Action", "Severity") if label in found)
+
+
+def links(told: Told, words: Words) -> list[tuple[str, str]]:
+    """Names and addresses of the places where to look closer; none where the configuration names none."""
+    signal, given = told.signal, words.links
+    spec = words.spec(signal)
+    size = spec.window_us if spec else 0
+    seen = max(EARLIEST, min(signal.onset or signal.start, signal.start) - BEFORE * size)
+    until = min(LATEST, signal.end + AFTER * size)
+    values = {
+        "stream": quote(signal.stream, safe=""),
+        "metric": quote(signal.metric, safe=""),
+        "segment": quote(signal.segment[:NAME], safe=""),
+        "from": str(seen // 1000),
+        "to": str(until // 1000),
+    }
+    runbook = (given.runbooks or {}).get((signal.stream, signal.metric), given.runbook)
+    places = (("Dashboard", given.dashboard), ("Runbook", runbook), ("Page", given.page))
+    return [(name, _fill(address, values)) for name, address in places if address]
+
+
+def _fill(address: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        address = address.replace("{" + name + "}", value)
+    return address
+
+
+def distance(signal: Signal, spec: StreamSpec | None) -> str:
+    """How far from the centre, in the metric's unit and in sigma: `+48.1 pp, +12.3 sigma`."""
+    if signal.z is None:
+        return "no distance"
+    beyond = f"{signal.z:+.1f} sigma"
+    if signal.value is None or signal.centre is None:
+        return beyond
+    shift, metric = signal.value - signal.centre, _metric(signal, spec)
+    text = f"{100 * shift:.3g} pp" if metric and metric.kind in SHARES else number(shift)
+    return f"{text if text.startswith('-') else '+' + text}, {beyond}"
 
 
 def since(signal: Signal, spec: StreamSpec | None) -> str:
@@ -132,14 +198,15 @@ def spans(sources: tuple[Span, ...]) -> str:
     return "; ".join(listed + ([f"and {len(sources) - SPANS} more"] if len(sources) > SPANS else []))
 
 
-def action(signal: Signal, spec: StreamSpec | None) -> str:
-    """What was done with the records of the window."""
-    if not signal.rejected:
+def action(told: Told, spec: StreamSpec | None) -> str:
+    """What was done with the records."""
+    if not told.rejected:
         return "none: the records pass"
+    done = "the window is rejected" if told.rejected == 1 else f"{told.rejected} windows are rejected"
     if spec is None or spec.quarantine_topic is None:
-        return "the window is rejected"
-    done = "quarantined in" if spec.clean_topic else "copied to"
-    return f"the window is rejected, its records are {done} {spec.quarantine_topic}"
+        return done
+    whose, how = "its" if told.rejected == 1 else "their", "quarantined in" if spec.clean_topic else "copied to"
+    return f"{done}, {whose} records are {how} {spec.quarantine_topic}"
 
 
 def window(start: int, end: int, spec: StreamSpec | None) -> str:
@@ -191,7 +258,7 @@ def share(value: float | None) -> str:
 
 def plain(text: str) -> str:
     """A name from the data on one line, without control characters, at most `NAME` characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split()) or "(blank)"  # services refuse an empty text
     return line if len(line) <= NAME else line[: NAME - 1] + "…"
 
 

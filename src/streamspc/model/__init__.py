@@ -4,6 +4,7 @@ Units: event times and durations are integer microseconds since the epoch (UTC);
 their milliseconds in a `Batch` and are microseconds everywhere else. Shapes: n records, c cells, M metrics, S segments.
 """
 
+from streamspc.model.alerting import Alerting, Inhibition, Links, MuteTime, Route, Severity
 from streamspc.model.columns import (
     Batch,
     Bools,
@@ -16,8 +17,8 @@ from streamspc.model.columns import (
     Ints,
 )
 from streamspc.model.control import ControlRecord, Handled
-from streamspc.model.local import KafkaLocal, Local, ReceiverLocal, Secret
-from streamspc.model.notices import Answer, Notice, Rendered
+from streamspc.model.local import KafkaLocal, Local, ReceiverKind, ReceiverLocal, Secret
+from streamspc.model.notices import Answer, Labels, Notice, Rendered, Told
 from streamspc.model.points import (
     Phase,
     Points,
@@ -80,6 +81,7 @@ __all__ = [
     "NEVER",
     "SHARDS",
     "WHOLE",
+    "Alerting",
     "Answer",
     "BaselineSpec",
     "Batch",
@@ -106,15 +108,19 @@ __all__ = [
     "Handled",
     "Headers",
     "Histogram",
+    "Inhibition",
     "Ints",
     "JudgeRule",
     "Judged",
     "KafkaLocal",
+    "Labels",
+    "Links",
     "Local",
     "MetricKind",
     "MetricSpec",
     "Moments",
     "MultivariateSpec",
+    "MuteTime",
     "Notice",
     "Pack",
     "Phase",
@@ -122,13 +128,16 @@ __all__ = [
     "Progress",
     "Quantiles",
     "Ratio",
+    "ReceiverKind",
     "ReceiverLocal",
     "Rejection",
     "Rendered",
+    "Route",
     "Routed",
     "Rule",
     "Secret",
     "Semantics",
+    "Severity",
     "Signal",
     "Sources",
     "Span",
@@ -139,6 +148,7 @@ __all__ = [
     "Tally",
     "TallyTable",
     "Texts",
+    "Told",
     "VerdictRecord",
     "View",
     "shard",

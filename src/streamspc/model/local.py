@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from streamspc.model.alerting import Alerting
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -41,15 +43,19 @@ class KafkaLocal:
     min_insync_replicas: int = 2
 
 
+ReceiverKind = Literal["slack", "teams", "discord", "google_chat", "mattermost", "pagerduty", "alertmanager", "webhook", "kafka"]
+
+
 @dataclass(frozen=True, slots=True)
 class ReceiverLocal:
-    """One place to notify. `streams` empty means all; times are seconds."""
+    """One place to notify; times are seconds."""
 
     name: str
-    kind: Literal["webhook", "slack"]
-    url: Secret
-    secret: Secret | None = None  # of the Standard Webhooks signature, `whsec_...`
-    streams: tuple[str, ...] = ()
+    kind: ReceiverKind
+    urls: tuple[Secret, ...] = ()  # one; of an Alertmanager all peers, of a topic none
+    keys: tuple[Secret, ...] = ()  # of the Standard Webhooks signature, the newest first; of PagerDuty the routing key
+    topic: str = ""  # of the Kafka topic
+    cloudevents: bool = False  # whether a webhook's body is in a CloudEvents envelope
     send_resolved: bool = True
     allow_private: bool = False  # may the address be on a private network or this machine
     timeout: float = 10.0
@@ -68,4 +74,4 @@ class Local:
     log_format: Literal["auto", "console", "logfmt", "json"] = "auto"
     drain: float = 25.0  # SIGTERM to exit, at most
     snapshot_every: float = 60.0  # seconds between snapshots of a chart partition
-    external_url: str = ""  # where people reach the page; used in messages
+    alerting: Alerting = field(default_factory=Alerting.to)

@@ -1,4 +1,4 @@
-"""What passes between the decision to notify and the world: a notice, its rendering, and a receiver's answer."""
+"""What passes between the decision to notify and the world: labels, a notice, its rendering, and a receiver's answer."""
 
 from __future__ import annotations
 
@@ -8,15 +8,46 @@ if TYPE_CHECKING:
     from streamspc.model.verdicts import Signal
 
 
+class Labels(NamedTuple):
+    """What an episode is routed by. `window` is the start of the window that opened it, in microseconds; `owner` may be empty."""
+
+    stream: str
+    metric: str
+    segment: str
+    severity: str
+    owner: str
+    window: str
+    episode: str
+
+
+class Told(NamedTuple):
+    """One episode of a message: its newest signal, and what was gathered since it opened."""
+
+    signal: Signal
+    labels: Labels
+    course: tuple[float, ...] = ()  # z of its windows, the oldest first, as far as they were heard
+    rejected: int = 0  # windows of it that were rejected
+
+
 class Notice(NamedTuple):
-    """One message to be: signals of one stream and one window end, the most distant first; `more` of them are not listed."""
+    """One message to be: episodes of one group, the most distant first; `more` of them are not listed."""
 
     id: str
-    stream: str
-    end: int  # window end, microseconds
-    status: Literal["firing", "resolved"]  # resolved: every signal of it is
-    signals: tuple[Signal, ...]
+    group: str  # sixteen hex digits: the same for all messages that belong together
+    status: Literal["firing", "resolved"]  # resolved: every episode of the group is over
+    told: tuple[Told, ...]
     more: int = 0
+    number: int = 1  # of the message in its group: more than one is an update
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The streams that it is about, by name."""
+        return tuple(sorted({told.signal.stream for told in self.told}))
+
+    @property
+    def end(self) -> int:
+        """End of its newest window, microseconds."""
+        return max(told.signal.end for told in self.told)
 
 
 class Rendered(NamedTuple):

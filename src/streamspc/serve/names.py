@@ -64,9 +64,15 @@ TABLE = (
     Metric("spc_txn_total", "counter", ("role", "result"), "Transactions by result: committed or failed."),
     Metric("spc_last_commit_timestamp_seconds", "gauge", ("role",), "When the role last committed a transaction."),
     # notifications
-    Metric("spc_notifications_total", "counter", ("receiver", "result"), "Notifications: sent, retried, dead, expired or unreadable."),
+    Metric(
+        "spc_notifications_total",
+        "counter",
+        ("receiver", "result"),
+        "Notifications by result: sent, retried, dead, or signals that made none.",
+    ),
     Metric("spc_notifications_pending", "gauge", ("receiver",), "Notifications committed to be sent that are not settled."),
     Metric("spc_notifications_oldest_age_seconds", "gauge", ("receiver",), "Age of the oldest pending notification."),
+    Metric("spc_receiver_episodes", "gauge", ("receiver",), "Episodes that the receiver is or will be told of, and are not settled."),
     Metric("spc_receiver_disabled", "gauge", ("receiver",), "Whether the receiver answered that it is gone for ever (1) or not (0)."),
 )
 

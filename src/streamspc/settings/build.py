@@ -36,13 +36,14 @@ from streamspc.model import (
     StormSpec,
     StreamSpec,
 )
+from streamspc.settings.alerting import alerting
 from streamspc.settings.difference import difference
 from streamspc.settings.document import Document, items, texts
 from streamspc.settings.document import Path as Where
 from streamspc.settings.file import read, validate
 from streamspc.settings.metrics import ChartLimits, Metric, NullRate, Proportion
 from streamspc.settings.part import SECOND, microseconds
-from streamspc.settings.receivers import Receiver, Webhook
+from streamspc.settings.receivers import Alertmanager, Chat, Kafka, PagerDuty, Receiver, Webhook
 from streamspc.settings.schema import Settings
 from streamspc.settings.streams import Stream, windows_for_alarm
 
@@ -52,6 +53,8 @@ __all__ = ["Loaded", "difference", "load", "load_semantics", "local", "semantics
 _LOCAL: Mapping[str, Any] = {
     "kafka": {"bootstrap_servers": "nowhere:9092"},
     "receivers": [],
+    "routing": {},
+    "links": {},
     "server": {},
     "log": {},
     "drain": "25s",
@@ -70,7 +73,7 @@ class Loaded:
     def secrets(self) -> tuple[Secret, ...]:
         """All secrets, for the logs to mask."""
         found = [value for value in self.local.kafka.options.values() if isinstance(value, Secret)]
-        found += [secret for receiver in self.local.receivers for secret in (receiver.url, receiver.secret) if secret is not None]
+        found += [secret for receiver in self.local.receivers for secret in (*receiver.urls, *receiver.keys)]
         return tuple(found)
 
 
@@ -119,7 +122,7 @@ def local(settings: Settings) -> Local:
         log_format=settings.log.format,
         drain=_seconds(settings.drain),
         snapshot_every=_seconds(settings.snapshot_every),
-        external_url=settings.server.external_url,
+        alerting=alerting(settings),
     )
 
 
@@ -238,21 +241,28 @@ def _kafka(settings: Settings) -> KafkaLocal:
 
 
 def _receiver(receiver: Receiver) -> ReceiverLocal:
-    target = receiver.webhook or receiver.slack
-    url = (target.url or target.url_file) if target else None
-    if target is None or url is None:  # the schema lets neither happen
-        raise ConfigError(f"receivers[{receiver.name}]: no address")
+    kind = receiver.written(*Receiver.KINDS)[0]
+    reached: dict[str, Any] = {}
+    match getattr(receiver, kind):
+        case Webhook() as target:
+            reached = {"urls": target.addresses(), "keys": target.keys(), "cloudevents": target.cloudevents}
+        case Chat() as target:
+            reached = {"urls": target.addresses()}
+        case PagerDuty() as target:
+            reached = {"urls": (target.url,), "keys": target.keys()}
+        case Alertmanager() as target:
+            reached = {"urls": target.urls}
+        case Kafka() as target:
+            reached = {"topic": target.topic}
     return ReceiverLocal(
         name=receiver.name,
-        kind="webhook" if isinstance(target, Webhook) else "slack",
-        url=url,
-        secret=(target.secret or target.secret_file) if isinstance(target, Webhook) else None,
-        streams=receiver.streams,
+        kind=kind,  # type: ignore[arg-type]  # one of KINDS
         send_resolved=receiver.send_resolved,
         allow_private=receiver.allow_private,
         timeout=_seconds(receiver.timeout),
         max_age=_seconds(receiver.max_age),
         max_attempts_interval=_seconds(receiver.max_attempts_interval),
+        **reached,
     )
 
 

@@ -29,6 +29,8 @@ _PATTERNS = {
     "bootstrap_servers": "host:port, several with commas between",
     "listen": "address:port",
     "external_url": "an address that begins with https:// or http://",
+    "dashboard": "an address that begins with https:// or http://",
+    "runbook": "an address that begins with https:// or http://",
     "timezone": "a zone such as America/New_York",
     "field": "a field, with dots into nested ones",
 }

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from streamspc.model import ChartKind, Rule
 from streamspc.settings.document import Substituted
 from streamspc.settings.part import FieldPath, Name, Number, Part, Text, fault
+from streamspc.settings.routing import Link, Severity
 
 _EFFECT = r"([0-9]+(?:\.[0-9]+)?) ?(pp|%|sigma)"
 
@@ -127,6 +128,12 @@ class _Metric(Part):
     rules: RunRules = ()
     """Run rules of the Shewhart chart, such as `[we2, we3]`. Those about zones (we2, we3) keep the promise of `false_alarms`; others need a
     limit that is written, and give false alarms at a rate of their own."""
+    owner: str = ""
+    """Whose it is, instead of the stream's owner."""
+    severity: Severity | None = None
+    """How urgent it is, instead of the stream's severity."""
+    runbook: Link = ""
+    """What to do, instead of `links.runbook`."""
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Percentage points are for shares; run rules are part of the Shewhart chart."""

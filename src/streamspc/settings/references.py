@@ -15,12 +15,36 @@ def check(document: Document) -> None:
     _unique(document, "name", ("receivers", None, "name"))
     _unique(document, "topic", (*_STREAM, "topic"), (*_STREAM, "gate", "clean"), (*_STREAM, "gate", "quarantine"))
     streams = [name for _, name in texts(document, *_STREAM, "name")]
-    for path, name in texts(document, "receivers", None, "streams", None):
-        if name not in streams:
-            document.note(path, f"no stream {name!r}; {meant(name, streams)}")
+    _routes(document, ("routing",), streams)
+    _unique(document, "name", ("routing", "mute_times", None, "name"))
+    for end in ("source", "target"):
+        for path in items(document, "routing", "inhibit"):
+            _match(document, (*path, end), streams)
     for path in items(document, "streams"):
         _metrics(document, path)
     _internal(document)
+
+
+def _routes(document: Document, route: Path, streams: list[str]) -> None:
+    """What a route and those below it name is there."""
+    receivers = [name for _, name in texts(document, "receivers", None, "name")]
+    mutes = [name for _, name in texts(document, "routing", "mute_times", None, "name")]
+    for key, what, known in (("receivers", "receiver", receivers), ("mute", "mute time", mutes)):
+        for path, name in texts(document, *route, key, None):
+            if name not in known:
+                document.note(path, f"no {what} {name!r}; {meant(name, known)}")
+    _match(document, (*route, "match"), streams)
+    for below in items(document, *route, "routes"):
+        _routes(document, below, streams)
+
+
+def _match(document: Document, match: Path, streams: list[str]) -> None:
+    """Streams and metrics that a match names are there."""
+    metrics = [name for _, name in texts(document, *_STREAM, "metrics", None, "name")]
+    for key, known in (("stream", streams), ("metric", metrics)):
+        for path, name in (*texts(document, *match, key), *texts(document, *match, key, None)):
+            if name not in known:
+                document.note(path, f"no {key} {name!r}; {meant(name, known)}")
 
 
 def _metrics(document: Document, stream: Path) -> None:

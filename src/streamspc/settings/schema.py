@@ -10,6 +10,7 @@ from streamspc.model import SHARDS
 from streamspc.settings.kafka import Kafka
 from streamspc.settings.part import Integer, Name, NotEmpty, Part, Seconds
 from streamspc.settings.receivers import Receiver
+from streamspc.settings.routing import Links, Routing
 from streamspc.settings.streams import Stream
 
 
@@ -51,6 +52,10 @@ class Settings(Part):
     """What is watched."""
     receivers: tuple[Receiver, ...] = ()
     """Whom to tell."""
+    routing: Routing = Routing()
+    """Who is told of which episodes, when and how often. Without it, everybody hears of everything."""
+    links: Links = Links()
+    """Where messages lead to."""
     server: Server = Server()
     """What the process answers over HTTP."""
     log: Log = Log()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, Discriminator, Field, JsonValue, Tag, WithJsonSchema
 
@@ -14,21 +12,13 @@ from streamspc.model import WHOLE, ChartKind
 from streamspc.settings.metrics import ChartLimits, Charts, Metric
 from streamspc.settings.multivariate import Multivariate, faults
 from streamspc.settings.part import Duration, FieldPath, Integer, Name, NotEmpty, Number, Part, Seconds, Text, Topic, fault, microseconds
+from streamspc.settings.routing import Severity
+from streamspc.settings.zone import Zone
 
 _FROM_FIELD = "from a field"  # tags that cannot be mistaken for keys
 _FROM_KAFKA = "from Kafka"
 _RATE = r"([0-9]+(?:\.[0-9]+)?) per ([0-9]+(?:us|ms|s|m|h|d|w))"
 _SOME: dict[str, JsonValue] = {"minItems": 1}
-
-
-def _zone(name: str) -> str:
-    """A zone that is known."""
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, OSError, ValueError):  # not there, a folder, or not a name at all
-        near = difflib.get_close_matches(name, sorted(available_timezones()), n=1)
-        raise fault(f"unknown zone; {f'did you mean {near[0]}?' if near else 'expected one such as America/New_York'}") from None
-    return name
 
 
 class Decode(Part):
@@ -129,13 +119,17 @@ class Stream(Part):
     """Name of the stream; labels, messages and groups carry it."""
     topic: Topic
     """The source topic."""
+    owner: str = ""
+    """Whose it is: a label that messages are routed by."""
+    severity: Severity = "warning"
+    """How urgent it is when a metric is out of control: a label that messages are routed by."""
     decode: Decode = Decode()
     """How the bytes of a record are read."""
     event_time: EventTime = "kafka"
     """`kafka` for the record's timestamp, or `{field: ..., unit: ...}`."""
     window: Seconds = "1m"
     """Span of a window: a divisor of a day, or whole days (which have 23 or 25 hours when clocks change)."""
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    timezone: Zone = "UTC"
     """Zone in which windows begin, such as `America/New_York`."""
     disorder: Duration = "0s"
     """How much older than the newest record a record may be without being late."""

@@ -1,4 +1,4 @@
-"""Signals to intents."""
+"""Messages and the intents that fix them."""
 
 from __future__ import annotations
 
@@ -7,121 +7,69 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamspc.decide.notice import LISTED, Intent, intents, notifies
-from streamspc.model import ReceiverLocal, Rendered, Secret, Signal
+from streamspc.decide.notice import LISTED, Intent, intent, message
+from streamspc.model import Labels, Rendered, Signal, Told
 
-CHAT = ReceiverLocal("chat", "slack", Secret("https://chat.example/secret"))
 NOW = 1_000_000
 
 
-def signal(kind="open", episode="e1", end=60, **fields):
-    """A signal of stream flights."""
-    return Signal(kind=kind, stream=fields.pop("stream", "flights"), config="c", episode=episode, end=end, metric="delay", **fields)
+def told(episode="e1", kind="open", z=None, severity="warning"):
+    """An episode of stream flights."""
+    signal = Signal(kind=kind, stream="flights", config="c", episode=episode, end=60, metric="delay", z=z)
+    return Told(signal, Labels("flights", "delay", episode, severity, "", "0", episode))
 
 
 def render(notice):
     """A body that says what it was made of."""
-    return Rendered(f"{notice.status}:{','.join(s.episode for s in notice.signals)}+{notice.more}", "text/plain")
+    return Rendered(f"{notice.status}:{','.join(t.signal.episode for t in notice.told)}+{notice.more}", "text/plain")
 
 
-def made(signals, receiver=CHAT, known=()):
-    """The intents of these signals."""
-    return intents(signals, receiver, render, NOW, set(known))
+def made(*episodes, receiver="chat", group="g", first="e1", number=1):
+    """The intent of a message about these."""
+    return intent(receiver, message(receiver, group, first, number, episodes), render, NOW)
 
 
-def test_window_is_one_message():
-    """Signals of one stream and one window end are one message; another window or stream is another."""
-    found = made([signal(), signal(episode="e2"), signal(episode="e3", end=120), signal(episode="e4", stream="orders")])
-
-    assert [intent.episodes for intent in found] == [("e1", "e2"), ("e3",), ("e4",)]
-    assert [intent.group for intent in found] == ["flights/60", "flights/120", "orders/60"]
+@given(st.permutations([told(f"e{i}", z=float(i)) for i in range(4)]))
+def test_order_does_not_matter(episodes):
+    """The same episodes are the same message, however they came."""
+    assert made(*episodes) == made(*(told(f"e{i}", z=float(i)) for i in range(4)))
 
 
-@pytest.mark.parametrize(
-    ("kind", "fields", "receiver", "told"),
-    [
-        ("open", {}, {}, True),
-        ("resolve", {}, {}, True),
-        ("gap", {}, {}, True),
-        ("update", {}, {}, False),
-        ("end", {}, {}, False),
-        ("open", {"muted": True}, {}, False),
-        ("resolve", {}, {"send_resolved": False}, False),
-        ("open", {}, {"send_resolved": False}, True),
-        ("open", {}, {"streams": ("orders",)}, False),
-        ("open", {}, {"streams": ("orders", "flights")}, True),
-    ],
-)
-def test_who_is_told_of_what(kind, fields, receiver, told):
-    """Openings, ends of episodes and gaps are told to receivers of the stream; nothing muted, no updates, no end of the log."""
-    assert notifies(signal(kind, **fields), chat(**receiver)) is told
+def test_id_tells_messages_apart():
+    """Another receiver, group, generation of the group or number is another id."""
+    others = [made(told(), receiver="mail"), made(told(), group="h"), made(told(), first="e9"), made(told(), number=2)]
 
-
-def chat(**fields):
-    """The chat with other settings."""
-    return ReceiverLocal("chat", "slack", CHAT.url, **fields)
-
-
-@given(st.permutations([signal(episode=f"e{i}", z=float(i)) for i in range(4)]))
-def test_id_does_not_depend_on_order(signals):
-    """The same episodes and transitions have the same id, body and order, however they came."""
-    expected = made([signal(episode=f"e{i}", z=float(i)) for i in range(4)])
-
-    assert made(signals) == expected
-
-
-def test_id_tells_receivers_and_transitions_apart():
-    """Another receiver, transition, episode or window is another id."""
-    other = chat(streams=("flights",))
-    ids = {
-        made([signal()])[0].id,
-        made([signal(kind="resolve")])[0].id,
-        made([signal(episode="e2")])[0].id,
-        made([signal(end=61)])[0].id,
-        made([signal()], ReceiverLocal("mail", "webhook", CHAT.url))[0].id,
-    }
-
-    assert len(ids) == 5
-    assert made([signal()], other)[0].id in ids
-
-
-def test_known_id_is_not_made_again():
-    """A notice that is in the outbox already is left out, and so is its double in the same batch."""
-    first = made([signal()])[0]
-
-    assert made([signal()], known=[first.id]) == []
-    assert len(made([signal(), signal()])) == 1
+    assert len({one.id for one in (made(told()), *others)}) == 5
+    assert made(told(), told("e2")).id == made(told()).id, "what a message says does not change which one it is"
 
 
 def test_storm_is_a_digest():
-    """Of many episodes in one window the most distant are told, the others are a number."""
-    storm = [signal(episode=f"e{i:02}", z=(-1) ** i * float(i)) for i in range(30)]
-    body = made(storm)[0].body
+    """Of many episodes the most distant are told, the others are a number; the intent is about all of them."""
+    storm = made(*(told(f"e{i:02}", z=(-1) ** i * float(i)) for i in range(30)))
 
-    assert body == f"firing:{','.join(f'e{i:02}' for i in range(29, 29 - LISTED, -1))}+22"
-    assert len(made(storm)[0].episodes) == 30
-
-
-def test_firing_comes_before_resolved():
-    """A message with both is firing, and tells first what fires, however far the others are."""
-    both = made([signal(kind="resolve", episode="e1", z=9.0), signal(episode="e2", z=4.0)])[0]
-
-    assert (both.transition, both.body) == ("firing", "firing:e2,e1+0")
-    assert made([signal(kind="resolve")])[0].transition == "resolved"
+    assert storm.body == f"firing:{','.join(f'e{i:02}' for i in range(29, 29 - LISTED, -1))}+22"
+    assert len(storm.episodes) == 30
 
 
-def test_gap_has_an_identity_without_an_episode():
-    """Two gaps of a stream are two messages."""
-    first, second = made([signal("gap", "", start=1), signal("gap", "", end=90, start=60)])
-
-    assert first.id != second.id
-    assert first.episodes != second.episodes
+@pytest.mark.parametrize(
+    ("episodes", "body"),
+    [
+        ((told("e1", "resolve", 9.0), told("e2", z=4.0)), "firing:e2,e1+0"),
+        ((told("e1", z=9.0), told("e2", z=4.0, severity="critical"), told("e3", z=99.0, severity="info")), "firing:e2,e1,e3+0"),
+        ((told("e1", "resolve"), told("e2", "resolve")), "resolved:e1,e2+0"),
+        ((told("e1", "gap"), told("e2", "resolve")), "firing:e1,e2+0"),
+    ],
+)
+def test_what_matters_comes_first(episodes, body):
+    """What fires before what is over, then by urgency, then by distance; a message is resolved when all of it is."""
+    assert made(*episodes).body == body
+    assert made(*episodes).transition == body.partition(":")[0]
 
 
 def test_record_survives_the_log():
     """An intent read from the outbox is the one that was written."""
-    intent = made([signal()])[0]
+    one = made(told())
 
-    assert msgspec.json.decode(msgspec.json.encode(intent), type=Intent) == intent
-    assert intent.key == f"chat/{intent.id}".encode()
-    assert (intent.created, intent.due, intent.state, intent.version) == (NOW, NOW, "due", 1)
+    assert msgspec.json.decode(msgspec.json.encode(one), type=Intent) == one
+    assert one.key == f"chat/message/{one.id}".encode()
+    assert (one.created, one.due, one.state, one.version) == (NOW, NOW, "due", 1)

@@ -12,16 +12,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from standardwebhooks.webhooks import Webhook
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from streamspc.effect import http, signature
+from streamspc.effect import alertmanager, http, signature
+from streamspc.effect import sender as sender_module
 from streamspc.effect.address import Target, public, resolve
 from streamspc.effect.sender import build
 from streamspc.errors import ConfigError
-from streamspc.model import Notice, ReceiverLocal, Secret, Semantics, Signal
+from streamspc.model import Labels, Notice, ReceiverLocal, Secret, Semantics, Signal, Told
 
 CERTIFICATE = Path(__file__).with_name("self_signed.pem")  # of 127.0.0.1, for a hundred years, with its key
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+OLD, OTHER = "whsec_AAKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_BBKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 class Listener(ThreadingHTTPServer):
@@ -290,19 +292,31 @@ def test_wrong_secrets_are_refused_at_start(secret):
     assert secret == "whsec_" or secret not in str(caught.value)
 
 
-def test_a_message_is_signed_as_the_standard_says(server):
-    """The reference implementation accepts a sent message, and its id is the idempotency key."""
-    url = Secret(f"http://127.0.0.1:{server.server_port}/ok?token=1&x=ü")
-    sender = build(
-        ReceiverLocal("hook", "webhook", url, Secret(KEY), allow_private=True), Semantics(app="a", chart_partitions=1, streams=())
-    )
-    notice = Notice("abc123", "s", 1, "firing", (Signal(kind="open", stream="s", config="c", segment="ü"),))
-    body, content_type = sender.render(notice)
+NONE = Semantics(app="a", chart_partitions=1, streams=())
+SIGNAL = Signal(kind="open", stream="s", config="c", segment="ü")
+TOLD = Told(SIGNAL, Labels("s", "", "ü", "warning", "", "0", "e"))
+NOTICE = Notice("abc123", "g", "firing", (TOLD,))
 
-    assert sender.post(notice.id, body, content_type, time.time_ns() // 1000).status == 200
+
+def sent(sender, notice=NOTICE):
+    """The status of a notice that is rendered and posted."""
+    body, content_type = sender.render(notice)
+    return sender.post(notice.id, body, content_type, time.time_ns() // 1000).status
+
+
+def test_a_message_is_signed_as_the_standard_says(server):
+    """The reference implementation accepts a sent message by either key, and its id is the idempotency key."""
+    url = Secret(f"http://127.0.0.1:{server.server_port}/ok?token=1&x=ü")
+    keys = Secret(KEY), Secret(OLD)
+
+    assert sent(build(ReceiverLocal("hook", "webhook", (url,), keys, allow_private=True), NONE)) == 200
 
     headers, content = server.got[0]
-    Webhook(KEY).verify(content, {name.lower(): value for name, value in headers.items()})
+    lower = {name.lower(): value for name, value in headers.items()}
+    for key in (KEY, OLD):
+        Webhook(key).verify(content, lower)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(OTHER).verify(content, lower)
     assert json.loads(content)["episodes"][0]["segment"] == "ü"
     assert headers["Idempotency-Key"] == headers["webhook-id"] == "abc123"
     assert headers["Content-Type"] == "application/json"
@@ -310,4 +324,80 @@ def test_a_message_is_signed_as_the_standard_says(server):
 
 def test_a_message_without_a_secret_is_not_signed():
     """Without a key there is an id and a time, and no signature."""
-    assert signature.headers(None, "id", 5, b"") == {"webhook-id": "id", "webhook-timestamp": "5"}
+    assert signature.headers([], "id", 5, b"") == {"webhook-id": "id", "webhook-timestamp": "5"}
+
+
+def test_an_envelope_is_a_cloudevent(server):
+    """The type of the content says that it is one, and the attributes that CloudEvents 1.0 requires are there."""
+    url = Secret(f"http://127.0.0.1:{server.server_port}/ok")
+
+    assert sent(build(ReceiverLocal("hook", "webhook", (url,), cloudevents=True, allow_private=True), NONE)) == 200
+
+    headers, content = server.got[0]
+    event = json.loads(content)
+    assert headers["Content-Type"] == "application/cloudevents+json"
+    assert (event["specversion"], event["id"], event["source"], event["type"]) == (
+        "1.0",
+        "abc123",
+        "/streamspc/a",
+        "io.streamspc.episodes.v1",
+    )
+    assert event["data"]["id"] == "abc123"
+
+
+def test_a_record_is_a_cloudevent_in_binary_mode():
+    """Attributes are headers, the value is the body alone, and the key keeps the messages of a group in their order."""
+    record = build(ReceiverLocal("topic", "kafka", topic="t"), NONE).record(NOTICE)
+
+    assert record.key == b"g"
+    assert json.loads(record.value)["id"] == "abc123"
+    assert dict(record.headers) == {
+        "content-type": b"application/json",
+        "ce_specversion": b"1.0",
+        "ce_id": b"abc123",
+        "ce_source": b"/streamspc/a",
+        "ce_type": b"io.streamspc.episodes.v1",
+        "ce_subject": b"g",
+        "ce_time": b"1970-01-01T00:00:00+00:00",
+    }
+
+
+def test_the_routing_key_is_in_what_is_sent_and_nowhere_else(server):
+    """What is rendered, and so stored, has no key; what arrives has; nothing is signed with it."""
+    url = Secret(f"http://127.0.0.1:{server.server_port}/ok")
+    sender = build(ReceiverLocal("pager", "pagerduty", (url,), (Secret("R0UT1NG"),), allow_private=True), NONE)
+
+    assert sent(sender) == 200
+    assert "R0UT1NG" not in sender.render(NOTICE).body
+
+    headers, content = server.got[0]
+    assert json.loads(content)["routing_key"] == "R0UT1NG"
+    assert "webhook-signature" not in {name.lower() for name in headers}
+
+
+def test_a_chat_of_google_threads(server):
+    """The address asks for threads, beside what it had."""
+    url = Secret(f"http://127.0.0.1:{server.server_port}/ok?key=1&token=2")
+    target = sender_module._door(ReceiverLocal("g", "google_chat", (url,)), url.reveal()).target
+
+    assert target.path == "/ok?key=1&token=2&messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"
+
+
+@pytest.mark.parametrize(
+    ("paths", "status"),
+    [
+        (("/broken", "/ok"), 200),
+        (("/refuses", "/broken"), 500),
+        (("/refuses", "/limited"), 429),
+        (("/refuses", "/refuses"), 400),
+    ],
+)
+def test_every_peer_hears_and_the_best_answer_counts(server, paths, status, monkeypatch):
+    """One peer that took it is enough; one that may take it later is reason to try again."""
+    monkeypatch.setattr(alertmanager, "PATH", "")
+    urls = tuple(Secret(f"http://127.0.0.1:{server.server_port}{path}") for path in paths)
+    sender = build(ReceiverLocal("alerts", "alertmanager", urls, allow_private=True), NONE)
+    (body, content_type) = sender.alerts([TOLD], 0)[0]
+
+    assert sender.post("id", body, content_type, 0).status == status
+    assert [content for _, content in server.got] == [body.encode()] * 2

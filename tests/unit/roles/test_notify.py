@@ -13,9 +13,10 @@ from streamspc.errors import Transient
 from streamspc.kafka_io import STEPS, Crash, MemoryKafka, topics
 from streamspc.kafka_io.memory import Log
 from streamspc.kafka_io.port import Place, Send, TopicPlan
-from streamspc.model import Answer, KafkaLocal, ReceiverLocal, Secret, Semantics, Signal, StreamSpec
-from streamspc.roles import notify
-from streamspc.roles.notify import NotifyRole, Times
+from streamspc.model import Alerting, Answer, KafkaLocal, ReceiverLocal, Route, Secret, Semantics, Signal, StreamSpec
+from streamspc.roles import hearing, notify
+from streamspc.roles.hearing import Times
+from streamspc.roles.notify import NotifyRole
 from streamspc.serve.gather import gather
 
 SEMANTICS = Semantics(
@@ -27,6 +28,7 @@ LOCAL = KafkaLocal({}, replication_factor=1, min_insync_replicas=1)
 NAMES = topics.names("app")
 SIGNALS, OUTBOX = Place(NAMES.signals, 0), Place(NAMES.outbox, 0)
 DAY = 86_400
+AT_ONCE = Route(("chat", "up", "down"), {}, ("stream", "window"), 0, 0, 10**15)
 
 
 class World:
@@ -39,6 +41,7 @@ class World:
         self.posts = []  # (receiver, id, body)
         self.answers = []  # the next ones; then always 200
         self.while_posting = lambda: None
+        self.route = AT_ONCE
 
     def signals(self, *signals):
         """Chart says these."""
@@ -48,8 +51,8 @@ class World:
 
     def role(self, at=lambda step: None, receiver="chat", until_end=False):
         """A process that notifies, connected and owner of the signals."""
-        local = ReceiverLocal(receiver, "webhook", Secret("https://hooks.example/token"), max_age=DAY)
-        render = build(local, SEMANTICS).render
+        local = ReceiverLocal(receiver, "webhook", (Secret("https://hooks.example/token"),), max_age=DAY)
+        words = build(local, SEMANTICS).words
         times = Times(lambda: int(self.now * 1e6), lambda: self.now, lambda: 0.5)
 
         def post(message, body, content_type, now):
@@ -57,30 +60,32 @@ class World:
             self.posts.append((receiver, message, body))
             return self.answers.pop(0) if self.answers else Answer(200)
 
-        role = NotifyRole(MemoryKafka(self.log, at), SEMANTICS, Sender(local, render, post), LOCAL, until_end, times)
+        sender, alerting = Sender(local, words, post), Alerting(self.route)
+        role = NotifyRole(MemoryKafka(self.log, at), SEMANTICS, sender, alerting, LOCAL, until_end, times)
         role.connect()
         return role
 
     def outbox(self):
-        """The records of the outbox, the last of each key."""
+        """The intents in the outbox, by the last record of each key."""
         reader = MemoryKafka(self.log).read([OUTBOX])
         found: dict[bytes | None, bytes | None] = {}
         while batches := reader.poll(0.0, 100):
             for batch in batches:
                 found.update(zip(batch.keys, batch.values, strict=True))
-        return [msgspec.json.decode(value, type=Intent) for value in found.values() if value is not None]
+        return [msgspec.json.decode(value, type=Intent) for key, value in found.items() if value and b"/message/" in (key or b"")]
 
 
 @pytest.fixture
 def world(monkeypatch):
     """A world in which no poll waits."""
-    monkeypatch.setattr(notify, "POLL", 0.0)
+    monkeypatch.setattr(hearing, "POLL", 0.0)
     return World()
 
 
 def signal(episode="e1", kind="open", stream="live", end=60, **fields):
-    """A signal."""
-    return Signal(kind=kind, stream=stream, config="c", episode=episode, metric="delay", end=end, **fields)
+    """A signal; what is not an opening is of an episode that opened at 60."""
+    opened = fields.pop("opened", end if kind == "open" else 60)
+    return Signal(kind=kind, stream=stream, config="c", episode=episode, metric="delay", end=end, opened=opened, **fields)
 
 
 def turns(role, n=5):
@@ -182,9 +187,9 @@ def test_crash_between_answer_and_result(world):
 def test_receiver_that_is_down_lags_alone(world):
     """One receiver answers 500 for an hour; the other has every message at once, and the first has them all in the end, in order."""
     up, down = world.role(receiver="up"), world.role(receiver="down")
-    down.sender = Sender(down.receiver, down.sender.render, lambda *message: Answer(500))
+    down.sender = Sender(down.receiver, down.sender.words, lambda *message: Answer(500))
     for i in range(60):
-        world.signals(signal(end=i, kind="open" if i % 2 == 0 else "resolve", episode=f"e{i // 2}"))
+        world.signals(signal(end=i, kind="open" if i % 2 == 0 else "resolve", episode=f"e{i // 2}", opened=i // 2))
         turns(up, 2)
         turns(down, 2)
         world.now += 60.0
@@ -346,10 +351,10 @@ def test_unreadable_signals_are_counted(world):
 def test_pending_is_bounded(world, monkeypatch):
     """With too many pending messages signals wait in Kafka, until the receiver is back."""
     monkeypatch.setattr(notify, "PENDING", 3)
-    monkeypatch.setattr(notify, "SIGNALS", 1)
+    monkeypatch.setattr(hearing, "SIGNALS", 1)
     role = world.role()
     down = True
-    role.sender = Sender(role.receiver, role.sender.render, lambda *message: Answer(503 if down else 200))
+    role.sender = Sender(role.receiver, role.sender.words, lambda *message: Answer(503 if down else 200))
     world.signals(*(signal(f"e{i}", end=i) for i in range(9)))
     turns(role, 20)
 
@@ -375,6 +380,85 @@ def test_outbox_is_bounded(world, monkeypatch):
     assert len(world.outbox()) <= 4
 
 
+def test_a_group_waits_and_goes_on_in_the_next_life(world):
+    """The first message waits for what comes with it; after a restart the end of the episodes is the group's second message."""
+    world.route = Route(("chat",), {}, ("stream",), 10_000_000, 300_000_000)
+    world.signals(signal("e1"), signal("e2", end=120))
+    role = world.role()
+    turns(role)
+
+    assert ids(world) == []
+    assert 9.0 <= role._due() <= 10.0
+
+    role.disconnect()
+    role = world.role()
+    turns(role)
+    world.now += 10.0
+    turns(role)
+
+    assert len(ids(world)) == 1
+    assert gauge(role, "spc_receiver_episodes") == 2
+
+    world.signals(signal("e1", "resolve"), signal("e2", "resolve", end=180, opened=120))
+    role.disconnect()
+    world.now += 300.0
+    role = world.role()
+    turns(role)
+
+    first, second = (msgspec.json.decode(body) for _, _, body in world.posts)
+    assert (first["status"], first["number"], len(first["episodes"])) == ("firing", 1, 2)
+    assert (second["status"], second["number"], len(second["episodes"])) == ("resolved", 2, 2)
+    assert first["group"] == second["group"]
+    assert gauge(role, "spc_receiver_episodes") == 0
+
+
+def test_an_episode_is_not_told_again_after_a_restart(world):
+    """What was told is known to the next life, which repeats it in its time and not before."""
+    world.route = Route(("chat",), {}, ("stream",), 0, 0, 3_600_000_000)
+    world.signals(signal())
+    role = world.role()
+    turns(role)
+    role.disconnect()
+    world.now += 3_599.0
+    role = world.role()
+    turns(role)
+
+    assert len(ids(world)) == 1
+
+    world.now += 1.0
+    turns(role)
+
+    assert len(set(ids(world))) == 2
+
+
+def test_a_replay_tells_of_the_beginning_and_of_the_end(world):
+    """Where groups do not wait, an opening is told though its end is heard in the same turn; where they wait, one message says both."""
+    both = signal("e1"), signal("e1", "resolve"), signal("e2", end=120), signal("e2", "resolve", opened=120)
+    world.signals(*both)
+    turns(world.role())
+
+    told = [msgspec.json.decode(body) for _, _, body in world.posts]
+    assert [(one["status"], one["episodes"][0]["id"]) for one in told] == [
+        ("firing", "e1"),
+        ("resolved", "e1"),
+        ("firing", "e2"),
+        ("resolved", "e2"),
+    ]
+
+
+def test_who_is_not_meant_hears_nothing(world):
+    """A receiver to which no route leads is told of nothing, and keeps nothing."""
+    world.route = Route(("up",), {})
+    world.signals(signal(), signal("", "gap"))
+    role = world.role()
+    turns(role)
+    world.now += 99.0
+    turns(role)
+
+    assert world.posts == []
+    assert gauge(role, "spc_receiver_episodes") == 0
+
+
 def test_view_fits_the_table(world):
     """Every family of the view is one of the documented metrics, with its labels, from the start."""
     role = world.role()
@@ -382,6 +466,6 @@ def test_view_fits_the_table(world):
     shown = gather([role.view], "hash")
 
     assert dict(zip(shown["spc_notifications_total"][0].labels, shown["spc_notifications_total"][0].values, strict=True)) == {
-        ("chat", result): 0.0 for result in notify.RESULTS
+        ("chat", result): 0.0 for result in hearing.RESULTS
     }
     assert shown["spc_notifications_pending"][0].values == [0.0]

@@ -16,7 +16,7 @@ from streamspc.effect.sender import build
 from streamspc.errors import Transient
 from streamspc.kafka_io import Crash, KafkaPython, topics
 from streamspc.kafka_io.port import Place, Send, TopicPlan
-from streamspc.model import KafkaLocal, ReceiverLocal, Secret, Semantics, Signal, StreamSpec
+from streamspc.model import Alerting, KafkaLocal, ReceiverLocal, Route, Secret, Semantics, Signal, StreamSpec
 from streamspc.roles.control import read_to_end
 from streamspc.roles.notify import NotifyRole
 
@@ -25,6 +25,7 @@ pytestmark = pytest.mark.kafka
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SEMANTICS = Semantics(app="notify-on-kafka", chart_partitions=1, streams=(StreamSpec(name="s", topic="t", metrics=()),))
 NAMES = topics.names(SEMANTICS.app)
+ALERTING = Alerting(Route(("hook",), {}, ("episode",), 0, 0))
 
 
 class Listener(ThreadingHTTPServer):
@@ -88,7 +89,7 @@ def test_killed_after_the_answer(broker, receiver):
     with contextlib.closing(kafka.admin()) as admin:
         topics.create(admin, topics.plans(SEMANTICS, local, {"t": TopicPlan("t", 1)}), 1)
     url = Secret(f"http://127.0.0.1:{receiver.server_port}/hook")
-    sender = build(ReceiverLocal("hook", "webhook", url, Secret(KEY), allow_private=True), SEMANTICS)
+    sender = build(ReceiverLocal("hook", "webhook", (url,), (Secret(KEY),), allow_private=True), SEMANTICS)
     signals = [Signal(kind="open", stream="s", config="c", episode=f"e{i}", metric="m", end=i) for i in range(3)]
     signals.append(Signal(kind="end", stream="s", config="c"))
     producer = kafka.producer("chart")
@@ -101,9 +102,9 @@ def test_killed_after_the_answer(broker, receiver):
             raise Crash
 
     with pytest.raises(Crash):
-        run(NotifyRole(KafkaPython(local, at), SEMANTICS, sender, local, until_end=True))
+        run(NotifyRole(KafkaPython(local, at), SEMANTICS, sender, ALERTING, local, until_end=True))
     before = len(receiver.got)
-    run(NotifyRole(kafka, SEMANTICS, sender, local, until_end=True))
+    run(NotifyRole(kafka, SEMANTICS, sender, ALERTING, local, until_end=True))
 
     bodies = {headers["webhook-id"]: body for headers, body in receiver.got}
     assert before > 1
@@ -121,4 +122,4 @@ def states(kafka):
     with contextlib.closing(kafka.read([outbox])) as reader:
         for batch in read_to_end(reader, [outbox], 30.0):
             found.update(zip(batch.keys, batch.values, strict=True))
-    return [msgspec.json.decode(value or b"", type=Intent).state for value in found.values()]
+    return [msgspec.json.decode(value or b"", type=Intent).state for key, value in found.items() if b"/message/" in (key or b"")]

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
 from streamspc.errors import ConfigError
-from streamspc.model import ChartKind, ChartSpec, Effect, EventTime, JudgeRule, MetricKind, MetricSpec, Secret, StormSpec
+from streamspc.model import (
+    ChartKind,
+    ChartSpec,
+    Effect,
+    EventTime,
+    Inhibition,
+    JudgeRule,
+    Links,
+    MetricKind,
+    MetricSpec,
+    MuteTime,
+    Route,
+    Secret,
+    StormSpec,
+)
 from streamspc.settings import Loaded, load, load_semantics
 
 HEAD = """
@@ -153,20 +169,89 @@ def test_kafka_options_are_those_of_the_client(tmp_path):
 def test_receivers_take_their_address_from_where_it_is(tmp_path):
     """In place, from the environment, or from a file."""
     (tmp_path / "url").write_text("https://example.org/file\n")
+    new, old = ("whsec_" + base64.b64encode(letter * 32).decode() for letter in (b"n", b"o"))
     result = loaded(
         tmp_path,
         HEAD
-        + """    metrics: [{name: volume, kind: count}]
+        + f"""    metrics: [{{name: volume, kind: count}}]
 receivers:
-  - {name: a, slack: {url_file: url}, streams: [orders], send_resolved: false}
-  - {name: b, webhook: {url: "${U}"}, timeout: 3s, max_age: 1h}
+  - {{name: a, slack: {{url_file: url}}, send_resolved: false}}
+  - {{name: b, webhook: {{url: "${{U}}", secret: {new}, previous_secret: {old}, cloudevents: true}}, timeout: 3s, max_age: 1h}}
+  - {{name: c, alertmanager: {{urls: ["http://a:9093", "${{U}}"]}}}}
+  - {{name: d, pagerduty: {{routing_key: abc}}}}
+  - {{name: e, kafka: {{topic: alerts}}}}
+  - {{name: f, teams: {{url: "${{U}}"}}}}
 """,
         U="https://example.org/env",
     )
-    first, second = result.local.receivers
+    first, second, *others = result.local.receivers
+    env = Secret("https://example.org/env")
 
-    assert (first.kind, first.url, first.streams, first.send_resolved) == ("slack", Secret("https://example.org/file"), ("orders",), False)
-    assert (second.kind, second.url, second.timeout, second.max_age) == ("webhook", Secret("https://example.org/env"), 3.0, 3_600.0)
+    assert (first.kind, first.urls, first.keys, first.send_resolved) == ("slack", (Secret("https://example.org/file"),), (), False)
+    assert (second.kind, second.urls, second.keys, second.cloudevents) == ("webhook", (env,), (Secret(new), Secret(old)), True)
+    assert (second.timeout, second.max_age) == (3.0, 3_600.0)
+    assert [(one.kind, one.urls, one.keys, one.topic) for one in others] == [
+        ("alertmanager", (Secret("http://a:9093"), env), (), ""),
+        ("pagerduty", (Secret("https://events.pagerduty.com/v2/enqueue"),), (Secret("abc"),), ""),
+        ("kafka", (), (), "alerts"),
+        ("teams", (env,), (), ""),
+    ]
+    assert {Secret("abc"), Secret(new), Secret(old), env} <= set(result.secrets())
+
+
+def test_routes_have_what_the_one_above_them_has(tmp_path):
+    """Receivers, grouping, times and mute times go down the tree; what is written below wins."""
+    result = loaded(
+        tmp_path,
+        HEAD
+        + """    owner: shop
+    severity: info
+    metrics:
+      - {name: volume, kind: count}
+      - {name: failed, kind: proportion, where: x == 1, severity: critical, owner: growth, runbook: "https://r.example/{metric}"}
+receivers: [{name: chat, slack: {url: "https://a.example"}}, {name: pager, pagerduty: {routing_key: k}}]
+routing:
+  group_wait: 1s
+  mute: [nights]
+  routes:
+    - match: {severity: critical}
+      receivers: [pager]
+      group_by: [metric]
+      proceed: true
+      routes: [{match: {owner: [growth, shop]}, mute: []}]
+    - {repeat_interval: 1d}
+  inhibit: [{source: {metric: volume}, target: {severity: [info, warning]}, equal: [stream, segment]}]
+  mute_times: [{name: nights, days: [monday, sunday], begin: "20:00", end: "07:30", timezone: Europe/Berlin}]
+links: {dashboard: "https://g.example/{stream}"}
+""",
+    ).local.alerting
+    nights = MuteTime("nights", (0, 6), 1200, 450, "Europe/Berlin")
+    above: dict[str, Any] = {"group_wait": 1_000_000, "mutes": (nights,)}
+    pager: dict[str, Any] = {"receivers": ("pager",), "group_by": ("metric",), "group_wait": 1_000_000}
+    below = Route(match={"owner": ("growth", "shop")}, **pager)
+
+    assert result.root == Route(
+        ("chat", "pager"),
+        {},
+        routes=(
+            Route(match={"severity": ("critical",)}, **pager, mutes=(nights,), proceed=True, routes=(below,)),
+            Route(("chat", "pager"), {}, repeat_interval=86_400_000_000, **above),
+        ),
+        **above,
+    )
+    assert result.inhibitions == (Inhibition({"metric": ("volume",)}, {"severity": ("info", "warning")}, ("stream", "segment")),)
+    assert result.owners == {("orders", ""): "shop", ("orders", "volume"): "shop", ("orders", "failed"): "growth"}
+    assert result.severities == {("orders", ""): "info", ("orders", "volume"): "info", ("orders", "failed"): "critical"}
+    assert result.links == Links("", "https://g.example/{stream}", "", {("orders", "failed"): "https://r.example/{metric}"})
+
+
+def test_labels_and_routes_are_no_new_version(tmp_path):
+    """Who owns a metric, and whom to tell, changes no outcome: the semantic configuration is the same."""
+    plain = loaded(tmp_path, HEAD + "    metrics: [{name: volume, kind: count}]\n")
+    labels = "    owner: a\n    metrics: [{name: volume, kind: count, severity: critical}]\n"
+    owned = loaded(tmp_path, HEAD + labels + "routing: {group_wait: 0s}\n")
+
+    assert plain.semantics.hash() == owned.semantics.hash()
 
 
 @pytest.mark.parametrize(

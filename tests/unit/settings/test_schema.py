@@ -28,10 +28,12 @@ MINIMAL: dict[str, Any] = {
 def environment(tmp_path):
     """What the examples want to be set."""
     (tmp_path / "slack-url").write_text("https://example.org/chat")
+    (tmp_path / "pagerduty-key").write_text("R0UT1NGK3Y")
     return {
         "KAFKA_BOOTSTRAP_SERVERS": "localhost:9092",
         "CHAT_URL": "http://127.0.0.1:8080/chat",
         "SLACK_URL_FILE": str(tmp_path / "slack-url"),
+        "PAGERDUTY_KEY_FILE": str(tmp_path / "pagerduty-key"),
     }
 
 
