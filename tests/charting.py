@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-import statistics as plain_statistics
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from plain_baseline import Learnt, Row, learn, score
 from ruling import Pattern, patterns
 from streamspc.chart import Bank, Window, advance
 from streamspc.model import ChartKind, ChartSpec, MetricKind, MetricSpec, Points, Rule, Sources, Statistics, StreamSpec
 
 ROWLESS = Sources(np.zeros(0, np.int64), np.zeros(0, np.int32), *(np.zeros(0, np.int64) for _ in range(3)))
+RUNS = {Rule.WE4, Rule.NELSON2, Rule.RUN7}  # rules whose shift is a mean over points
 TEXTBOOK = ChartSpec(shewhart_limit=3.0, cusum_h=5.0, ewma_limit=2.85934)
 
 
@@ -64,8 +65,9 @@ class Plain:
     metric: MetricSpec
     windows: int
     screen: float
-    phase_one: list[tuple[float, int, float, float]] = field(default_factory=list)
-    baseline: tuple[float, float, float] | None = None
+    phase_one: list[Row] = field(default_factory=list)
+    baseline: Learnt | None = None
+    last: float | None = None  # how far the window before was from the centre, where it has a say
     c: dict[int, float] = field(default_factory=dict)
     run: dict[int, int] = field(default_factory=dict)
     age: dict[int, int] = field(default_factory=dict)
@@ -83,14 +85,14 @@ class Plain:
         """The point of one window, with the names of `Points`; numbers that do not exist are missing."""
         if self.baseline is None:
             if not math.isnan(value):
-                self.phase_one.append((value, n, unit, extra))
+                self.phase_one.append(Row(value, n, unit, extra))
                 if len(self.phase_one) == self.windows:
                     self.learn()
             return {"phase": 255 if math.isnan(value) else 0, "version": 0, "broken": 0, "side": 0, "onset_lag": 0, "rules": 0}
         if math.isnan(value):
             self.age = {side: self.age[side] + (self.c[side] > 0) for side in (1, -1)}
             self.crossed = self.crossed + 1 if self.ewma != 0 else 1
-            self.past = []
+            self.past, self.last = [], None
             return {"phase": 255, "version": 1, "broken": 0, "side": 0, "onset_lag": 0, "rules": 0} | self.shown()
         return {"phase": 1, "version": 1} | self.judged(value, n, extra)
 
@@ -101,9 +103,9 @@ class Plain:
     def judged(self, value: float, n: int, extra: float) -> dict[str, Any]:
         """A point of Phase II."""
         charts = self.metric.charts
-        centre, between, unit = self.baseline or (0.0, 0.0, 0.0)
-        sigma = max(math.sqrt(between + unit / max(n, 1) + extra), 1e-9 * abs(centre), 1e-100)
-        z = max(-1e6, min(1e6, (value - centre) / sigma))
+        assert self.baseline is not None
+        scored = score(self.metric.kind.value, self.baseline, Row(value, n, 0.0, extra), self.shewhart, self.last)
+        z = scored.z
         for side in (1, -1):
             self.c[side] = max(0.0, self.c[side] + side * z - charts.cusum_k)
             self.run[side] = self.run[side] + 1 if self.c[side] > 0 else 0
@@ -112,27 +114,29 @@ class Plain:
         self.crossed = self.crossed + 1 if before * self.ewma > 0 else 1
         lam = charts.ewma_lambda
         limit = self.width * math.sqrt(lam / (2 - lam) * (1 - (1 - lam) ** (2 * self.t)))
-        width = self.shewhart * sigma
-        rate = self.metric.kind in (MetricKind.PROPORTION, MetricKind.NULL_RATE)
-        least = 0.0 if rate or self.metric.kind in (MetricKind.COUNT, MetricKind.SD) else -math.inf
-        numbers = {"centre": centre, "sigma": sigma, "z": z, "ewma_limit": limit} | self.shown()
-        numbers |= {"lcl": max(centre - width, least), "ucl": min(centre + width, 1.0 if rate else math.inf)}
-        return numbers | self.spoken(z, abs(value - centre), sigma, limit)
+        numbers = {name: getattr(scored, name) for name in ("centre", "sigma", "z", "lcl", "ucl")} | {"ewma_limit": limit} | self.shown()
+        told = self.spoken(z, value - scored.centre, scored.sigma, limit)
+        self.last = None if told["broken"] else scored.alone
+        return numbers | told
 
     def spoken(self, z: float, distance: float, sigma: float, limit: float) -> dict[str, Any]:
         """Signals, then restarts."""
         charts, told = self.metric.charts, []
+        lasting = sigma / (1 - self.baseline.phi) if self.baseline else sigma
         before, confirmed = self.past[-1] if self.past else 0.0, charts.confirm == 2
         if abs(z) > self.shewhart and (not confirmed or before * z / abs(z) > self.shewhart):
-            told.append((0, 1 if z > 0 else -1, distance, int(confirmed)))
+            told.append((0, 1 if z > 0 else -1, abs(distance), int(confirmed)))
         self.past.append(z)
         held = {rule: patterns(rule, self.past, self.shewhart) for rule in self.metric.rules}
-        held = {rule: [p for p in found if self.speaks(p, sigma)] for rule, found in held.items()}
+        held = {
+            rule: [p for p in found if self.speaks(p, p.shift * lasting if rule in RUNS else max(p.side * distance, 0.0), sigma)]
+            for rule, found in held.items()
+        }
         ruled = [(rule, pattern) for rule in Rule for pattern in held.get(rule, [])]
         over = [side for side in (1, -1) if self.c[side] > self.h]
-        told += [(1, side, (charts.cusum_k + self.c[side] / self.run[side]) * sigma, self.age[side] - 1) for side in over]
+        told += [(1, side, (charts.cusum_k + self.c[side] / self.run[side]) * lasting, self.age[side] - 1) for side in over]
         if abs(self.ewma) > limit:
-            told.append((2, 1 if self.ewma > 0 else -1, abs(self.ewma) * sigma, self.crossed - 1))
+            told.append((2, 1 if self.ewma > 0 else -1, abs(self.ewma) * lasting, self.crossed - 1))
         told = [(bit, side, shift, lag) for bit, side, shift, lag in told if self.may(bit, side, shift, sigma)]
         if any(bit == 0 for bit, *_ in told) or ruled:
             shewhart = sum(bit == 0 for bit, *_ in told)
@@ -148,16 +152,16 @@ class Plain:
             "onset_lag": max((lag for *_, lag in told), default=0),
         }
 
-    def speaks(self, pattern: Pattern, sigma: float) -> bool:
+    def speaks(self, pattern: Pattern, shift: float, sigma: float) -> bool:
         """A rule speaks like the Shewhart chart; one without a side is not asked for it."""
         if math.isinf(pattern.shift):
             return ChartKind.SHEWHART in self.metric.signal_by
-        return self.may(0, pattern.side, pattern.shift * sigma, sigma)
+        return self.may(0, pattern.side, shift, sigma)
 
     def may(self, bit: int, side: int, shift: float, sigma: float) -> bool:
         """signal_by, direction and min_effect."""
         effect = self.metric.min_effect
-        centre = self.baseline[0] if self.baseline else 0.0
+        centre = self.baseline.centre if self.baseline else 0.0
         scale = {"absolute": 1.0, "relative": abs(centre), "sigma": sigma}
         large = effect is None or shift >= effect.amount * scale[effect.unit]
         asked = self.metric.direction in {"both", "up" if side > 0 else "down"}
@@ -165,53 +169,10 @@ class Plain:
 
     def learn(self) -> None:
         """Screen and freeze."""
-        kept = list(range(self.windows))
-        while True:
-            inside = self.inside(kept)
-            if inside == kept or 2 * len(inside) < self.windows:
-                break
-            kept = inside
-        rows = [self.phase_one[i] for i in kept]
-        x = [row[0] for row in rows]
-        c = self.screen
-        cut = 1 - 2 * c * plain_statistics.NormalDist().pdf(c) / (2 * plain_statistics.NormalDist().cdf(c) - 1)
-        spread = plain_statistics.variance(x) / cut
-        centre = plain_statistics.fmean(x)
-        if self.metric.kind is MetricKind.COUNT:
-            self.baseline = (centre, spread or centre, 0.0)
-        else:
-            unit = self.pooled(kept)
-            between = max(0.0, spread - plain_statistics.fmean(unit / max(row[1], 1) + row[3] for row in rows))
-            if self.metric.kind in (MetricKind.PROPORTION, MetricKind.NULL_RATE):
-                centre = math.fsum(row[0] * row[1] for row in rows) / sum(row[1] for row in rows)
-            self.baseline = (centre, between, unit)
+        self.baseline = learn(self.metric.kind.value, self.phase_one, self.screen)
         self.begin()
         self.crossed = 0
 
     def begin(self) -> None:
         """The CUSUM from its head start."""
         self.c, self.run, self.age = dict.fromkeys((1, -1), self.metric.charts.cusum_headstart), {1: 0, -1: 0}, {1: 0, -1: 0}
-
-    def inside(self, kept: list[int]) -> list[int]:
-        """Those of the kept windows that the screen lets through."""
-        x = [self.phase_one[i][0] for i in kept]
-        middle = plain_statistics.median(x)
-        mad = 1.4826 * plain_statistics.median(abs(v - middle) for v in x)
-        robust = mad**2 if mad > 0 else plain_statistics.variance(x)
-        unit = self.pooled(kept)
-        inner = {i: unit / max(self.phase_one[i][1], 1) + self.phase_one[i][3] for i in kept}
-        between = max(0.0, robust - plain_statistics.median(inner.values()))
-        floor = max(1e-9 * abs(middle), 1e-100)
-        return [i for i in kept if abs(self.phase_one[i][0] - middle) <= self.screen * max(math.sqrt(between + inner[i]), floor)]
-
-    def pooled(self, kept: list[int]) -> float:
-        """Variance of one record."""
-        rows = [self.phase_one[i] for i in kept]
-        if self.metric.kind is MetricKind.COUNT:
-            return 0.0
-        if self.metric.kind in (MetricKind.PROPORTION, MetricKind.NULL_RATE):
-            p = (math.fsum(row[0] * row[1] for row in rows) + 0.5) / (sum(row[1] for row in rows) + 1)
-            return p * (1 - p)
-        if self.metric.kind is MetricKind.QUANTILE:
-            return plain_statistics.median(row[2] for row in rows)
-        return math.fsum((row[1] - 1) * row[2] for row in rows) / max(sum(row[1] - 1 for row in rows), 1)

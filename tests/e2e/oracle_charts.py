@@ -6,23 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
+from plain_baseline import Learnt, Row, learn, score
 
 if TYPE_CHECKING:
     from e2e.oracle_windows import Statistic
 
 CHARTS = ("shewhart", "cusum", "ewma")
-SHARES = ("proportion", "null_rate")
 LIMIT, K, H, WEIGHT, WIDTH = 3.0, 0.5, 5.0, 0.2, 2.85934  # as the configuration has them
 NAN = math.nan
-
-
-class Baseline(NamedTuple):
-    """What in control means for one series."""
-
-    centre: float
-    between: float
-    unit: float
 
 
 class Point(NamedTuple):
@@ -45,57 +36,6 @@ class Point(NamedTuple):
     lag: int = 0
 
 
-def learn(kind: str, seen: Sequence[Statistic], screen: float) -> Baseline:
-    """Phase I: leave out what is far from the median, again and again, then freeze."""
-    x = np.array([one.value for one in seen])
-    n = np.array([one.n for one in seen], float)
-    unit = np.array([one.unit for one in seen])
-    keep = np.ones(len(x), bool)
-    for _ in x:
-        inside = keep & _near(kind, (x, n, unit), keep, screen)
-        if 2 * inside.sum() < len(x) or (inside == keep).all():
-            break
-        keep = inside
-    cut = 1 - 2 * screen * math.exp(-screen * screen / 2) / math.sqrt(2 * math.pi) / math.erf(screen / math.sqrt(2))
-    centre, spread = float(x[keep].mean()), float(np.var(x[keep], ddof=1)) / cut
-    if kind == "count":
-        return Baseline(centre, spread if spread > 0 else centre, 0.0)
-    one = _pooled(kind, (x, n, unit), keep)
-    if kind in SHARES:
-        centre = float((x * n)[keep].sum() / n[keep].sum())
-    return Baseline(centre, max(0.0, spread - float((one / np.maximum(n, 1))[keep].mean())), one)
-
-
-def _near(kind: str, seen: tuple[np.ndarray, np.ndarray, np.ndarray], keep: np.ndarray, screen: float) -> np.ndarray:
-    x, n, _ = seen
-    middle = float(np.median(x[keep]))
-    distance = np.abs(x - middle)
-    deviation = 1.4826 * float(np.median(distance[keep]))
-    robust = deviation**2 if deviation > 0 else float(np.var(x[keep], ddof=1))
-    inner = _pooled(kind, seen, keep) / np.maximum(n, 1)
-    between = max(0.0, robust - float(np.median(inner[keep])))
-    near: np.ndarray = distance <= screen * np.maximum(np.sqrt(between + inner), _floor(middle))
-    return near
-
-
-def _pooled(kind: str, seen: tuple[np.ndarray, np.ndarray, np.ndarray], keep: np.ndarray) -> float:
-    """Variance of one record, over the windows kept."""
-    x, n, unit = (column[keep] for column in seen)
-    if kind == "count":
-        return 0.0
-    if kind in SHARES:
-        p = ((x * n).sum() + 0.5) / (n.sum() + 1)
-        return float(p * (1 - p))
-    if kind == "quantile":
-        return float(np.median(unit))
-    freedom = np.maximum(n - 1, 0)
-    return float((freedom * unit).sum() / max(freedom.sum(), 1.0))
-
-
-def _floor(centre: float) -> float:
-    return max(1e-9 * abs(centre), 1e-100)
-
-
 class Side:
     """One side of a CUSUM."""
 
@@ -116,8 +56,9 @@ class Series:
         self.metric, self.windows, self.screen = metric, stream["baseline"]["windows"], stream["baseline"]["screen"]
         self.patience, self.enough = stream["episodes"]["quiet"], 0
         self.quiet = -1  # points without a signal, -1 outside of an episode
-        self.learnt: list[Statistic] = []
-        self.baseline: Baseline | None = None
+        self.learnt: list[Row] = []
+        self.baseline: Learnt | None = None
+        self.last: float | None = None  # how far the window before was from the centre, where it has a say
         self.begin()
 
     def begin(self) -> None:
@@ -130,15 +71,15 @@ class Series:
         if self.baseline is not None:
             return self._judge(self.baseline, now)
         if not math.isnan(now.value):
-            self.learnt.append(now)
+            self.learnt.append(Row(now.value, now.n, now.unit, 0.0))
             if len(self.learnt) == self.windows:
                 self.baseline = learn(self.metric["kind"], self.learnt, self.screen)
         return Point(now.value, now.n)
 
-    def _judge(self, baseline: Baseline, now: Statistic) -> Point:
-        centre = baseline.centre
-        sigma = max(math.sqrt(baseline.between + baseline.unit / max(now.n, 1)), _floor(centre))
-        z = min(max((now.value - centre) / sigma, -1e6), 1e6) if not math.isnan(now.value) else NAN
+    def _judge(self, baseline: Learnt, now: Statistic) -> Point:
+        there = not math.isnan(now.value)
+        scored = score(self.metric["kind"], baseline, Row(now.value, now.n, now.unit, 0.0), LIMIT, self.last)
+        z = scored.z if there else NAN
         self.up.step(z)
         self.down.step(-z)
         before = self.ewma
@@ -147,26 +88,27 @@ class Series:
             self.points += 1
         self.age = self.age * (self.ewma * before > 0) + 1
         limit = WIDTH * math.sqrt(WEIGHT / (2 - WEIGHT) * (1 - (1 - WEIGHT) ** (2 * self.points)))
-        lcl, ucl = centre - LIMIT * sigma, centre + LIMIT * sigma
-        kind = self.metric["kind"]
-        if kind in {*SHARES, "count", "sd"}:
-            lcl = max(lcl, 0.0)
-        if kind in SHARES:
-            ucl = min(ucl, 1.0)
         sides = self.up.value, self.down.value
-        point = Point(now.value, now.n, centre, sigma, lcl, ucl, z, *sides, self.ewma, limit, judged=True)
-        return point if math.isnan(z) else self._speak(point)
+        numbers = scored.centre, scored.sigma, scored.lcl, scored.ucl, z
+        point = Point(now.value, now.n, *numbers, *sides, self.ewma, limit, judged=True)
+        self.last = None
+        if not there:
+            return point
+        point = self._speak(point, baseline)
+        self.last = None if point.charts else scored.alone
+        return point
 
-    def _speak(self, now: Point) -> Point:
+    def _speak(self, now: Point, baseline: Learnt) -> Point:
         """Which charts signal: on the right side, by enough, named in signal_by. Then the restarts."""
         side = self.up if now.cusum_up > H else self.down
+        lasting = now.sigma / (1 - baseline.phi)
         crossings = {
             "shewhart": (_sign(now.z, LIMIT), abs(now.value - now.centre), 0),
-            "cusum": ((now.cusum_up > H) - (now.cusum_down > H), (K + side.value / max(side.run, 1)) * now.sigma, max(side.age - 1, 0)),
-            "ewma": (_sign(now.ewma, now.ewma_limit), abs(now.ewma) * now.sigma, self.age - 1),
+            "cusum": ((now.cusum_up > H) - (now.cusum_down > H), (K + side.value / max(side.run, 1)) * lasting, max(side.age - 1, 0)),
+            "ewma": (_sign(now.ewma, now.ewma_limit), abs(now.ewma) * lasting, self.age - 1),
         }
         asked = {"up": (1,), "down": (-1,)}.get(self.metric.get("direction", "both"), (1, -1))
-        least = _least(self.metric.get("min_effect"), now)
+        least = _least(self.metric.get("min_effect"), now, baseline)
         told = tuple(
             name
             for name, (where, shift, _) in crossings.items()
@@ -191,12 +133,12 @@ def _sign(statistic: float, limit: float) -> int:
     return 0 if abs(statistic) <= limit else 1 if statistic > 0 else -1
 
 
-def _least(effect: str | float | None, now: Point) -> float:
+def _least(effect: str | float | None, now: Point, baseline: Learnt) -> float:
     """The smallest shift that matters, as users write it."""
     if effect is None or isinstance(effect, int | float):
         return effect or 0.0
     amount, unit = effect.split()
-    return float(amount) * {"pp": 0.01, "%": 0.01 * abs(now.centre), "sigma": now.sigma}[unit]
+    return float(amount) * {"pp": 0.01, "%": 0.01 * abs(baseline.centre), "sigma": now.sigma}[unit]
 
 
 class Episode(NamedTuple):

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streamspc.chart.autocorrelation import Carry
 from streamspc.chart.baseline import Baseline
 from streamspc.chart.cusum import Cusum
 from streamspc.chart.ewma import Ewma
+from streamspc.chart.fit import Fit, fit
 from streamspc.chart.learning import Learning
 from streamspc.chart.limits import Limits, known, limits, moved
 from streamspc.chart.multivariate import Multivariate
@@ -38,17 +40,19 @@ MEMORY = tuple(f"learning.{field}" for field in Learning._fields)
 class Bank:
     """Baselines and chart statistics, struct of arrays [..., S]; see the module.
 
-    `segments` are sorted; `baseline`, `cusum`, `ewma`, `runs`, `limits`, `later` and `together` follow them; `learning` follows `columns`,
-    the segments that still learn. `known` segments divide the false alarms of the stream, None before they are counted; `windows` were
-    charted by then.
+    `segments` are sorted; `baseline`, `carry`, `cusum`, `ewma`, `runs`, `limits`, `fit`, `later` and `together` follow them;
+    `learning` follows `columns`, the segments that still learn. `known` segments divide the false alarms of the stream, None before they
+    are counted; `windows` were charted by then.
     """
 
     __slots__ = (
         *(
             "baseline",
+            "carry",
             "columns",
             "cusum",
             "ewma",
+            "fit",
             "known",
             "later",
             "learning",
@@ -67,12 +71,14 @@ class Bank:
     partitions: int  # chart partitions that share the stream
     segments: tuple[str, ...]
     baseline: Baseline
+    carry: Carry
     cusum: Cusum
     ewma: Ewma
     runs: Runs
     unconfirmed: Unconfirmed
     more: More
     limits: Limits
+    fit: Fit
     later: Bools  # [S] came after the known segments were counted
     together: Multivariate
     learning: Learning
@@ -102,7 +108,9 @@ class Bank:
     def save(self, columns: Sequence[int]) -> Lanes:
         """Copies of the state of these segments (indices into `segments`), for `load` with their names in the same order."""
         wanted = np.asarray(columns, np.int64)
-        state = _named(baseline=self.baseline, cusum=self.cusum, ewma=self.ewma, runs=self.runs, unconfirmed=self.unconfirmed)
+        state = _named(
+            baseline=self.baseline, carry=self.carry, cusum=self.cusum, ewma=self.ewma, runs=self.runs, unconfirmed=self.unconfirmed
+        )
         state |= _named(more_cusum=self.more.cusum, more_ewma=self.more.ewma)
         saved = dict(zip(state, take(state.values(), wanted), strict=True))
         learners = np.flatnonzero(np.isin(wanted, self.columns))
@@ -137,8 +145,13 @@ class Bank:
         """So many segments, beside the whole stream's, divide the false alarms. Limits that change are a new version of the baseline."""
         first, self.known = self.known is None, known
         before, self.limits = self.limits, limits(self.spec, known, self.later, self.partitions)
+        self.refit()
         if not first:  # nothing was judged before
             self._renew(moved(before, self.limits))
+
+    def refit(self) -> None:
+        """Baselines or limits have changed."""
+        self.fit = fit(self.baseline, self.limits)
 
     def _renew(self, changed: Bools) -> None:
         if (due := changed & (self.baseline.version > 0)).any():
@@ -174,7 +187,7 @@ class Bank:
         shape = len(self.plan.metrics), segments
         learning = Learning.fresh(self.plan.baseline.windows, *shape)
         charts = _named(cusum=Cusum.fresh(*shape), ewma=Ewma.fresh(*shape), runs=Runs.fresh(len(self.plan.ruled), segments))
-        charts |= _named(unconfirmed=Unconfirmed.fresh(len(self.plan.confirmed), segments))
+        charts |= _named(carry=Carry.fresh(*shape), unconfirmed=Unconfirmed.fresh(len(self.plan.confirmed), segments))
         charts |= _named(
             more_cusum=Cusum.fresh(len(self.plan.more.cusum), segments), more_ewma=Ewma.fresh(len(self.plan.more.ewma), segments)
         )
@@ -193,6 +206,7 @@ class Bank:
         learners, memory = join([([names[i] for i in part[LEARNERS]], {key: part[key] for key in MEMORY}) for names, part in parts])
         self.segments, self.learning = tuple(segments), Learning(*(memory[key] for key in MEMORY))
         self.baseline = Baseline(*(state[f"baseline.{field}"] for field in Baseline._fields))
+        self.carry = Carry(*(state[f"carry.{field}"] for field in Carry._fields))
         self.cusum = Cusum(*(state[f"cusum.{field}"] for field in Cusum._fields))
         self.ewma = Ewma(*(state[f"ewma.{field}"] for field in Ewma._fields))
         self.runs = Runs(*(state[f"runs.{field}"] for field in Runs._fields))
@@ -205,9 +219,10 @@ class Bank:
         self.later = state[LATER]
         self.together = Multivariate.load(self.spec, [(names, under(part, TOGETHER)) for names, part in parts])
         self.limits = limits(self.spec, self.known or 0, self.later, self.partitions)
+        self.refit()
         column = {name: index for index, name in enumerate(segments)}
         self.columns = np.array([column[name] for name in learners], np.int64)
 
 
-def _named(**groups: Baseline | Cusum | Ewma | Learning | Runs | Unconfirmed) -> Lanes:
+def _named(**groups: Baseline | Carry | Cusum | Ewma | Learning | Runs | Unconfirmed) -> Lanes:
     return {f"{group}.{field}": array for group, arrays in groups.items() for field, array in arrays._asdict().items()}

@@ -1,23 +1,28 @@
 """Phase I: from the first m points of a series to the baseline that its limits follow from.
 
 Screening. Errors in the first windows would widen the limits for ever, so windows far from the median are left out:
-|x_i - median| > screen sigma_i with sigma_i^2 = b^2 + within_i, b^2 = max(0, r^2 - median within), r = 1.4826 MAD, over the
-windows still kept, again and again until none is left out; a step that would keep fewer than half of all windows is not taken.
+|x_i - median| > screen sigma_i with sigma_i^2 = b^2 + within_i, b^2 = max(0, r^2 - median within), r = 1.4826 MAD, over the windows still
+kept, again and again until none is left out; a step that would keep fewer than half of all windows is not taken. Where b is 0 and 20
+windows or more differ by less than their records say, within_i is made smaller by the MAD of (x_i - median) / sqrt(within_i). Two hits more
+or less of a rate or count are never far.
 r is the MAD and not the median moving range: a pattern of the day or a slow drift is part of being in control and must not be
 screened away, and moving ranges do not see it. Where more than half of the values are equal (MAD 0), r is the standard deviation.
 
 Freezing, over the windows kept:
 - centre: the mean; for proportions and null rates weighted by n, that is all hits by all records;
 - unit: see `sigma`;
-- between^2 = max(0, s^2 / t - mean within), s^2 the sample variance of the values: unbiased for unequal n before the cut at 0;
-  t is the variance of a standard normal variable cut off at the screen (0.994 at 3.5);
+- phi: see `autocorrelation`;
+- between^2 = max(0, s^2 / t - mean within), s^2 the variance of the values, from their residuals where phi is not 0; t is the
+  variance of a standard normal variable cut off at the screen (0.994 at 3.5);
+- unit is made smaller where 20 windows or more differ by less than it says, so that the mean of sigma_t^2 is always s^2 / t: an
+  estimate whose law is known whatever share of the variance is between windows, for which limits can allow (`widening`);
 - count: between^2 = s^2 / t, and the Poisson variance (the mean) only where s^2 is 0.
 
 Prefer more windows to tighter screening: with m = 50 one chart in three has an ARL0 below 200 instead of 370.
 
 Sources: Iglewicz & Hoaglin (1993), How to detect and handle outliers (MAD, screen of 3.5); Cochran (1954), The combination of
-estimates from different experiments, Biometrics 10(1) (between^2); Jensen et al. (2006), Effects of parameter estimation on
-control chart properties, Journal of Quality Technology 38(4).
+estimates from different experiments, Biometrics 10(1) (between^2); Jensen et al. (2006), Effects of parameter estimation on control
+chart properties, Journal of Quality Technology 38(4).
 """
 
 from __future__ import annotations
@@ -27,12 +32,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart import order, sigma
+from streamspc.chart import autocorrelation, order, rare, sigma, skew
 from streamspc.chart.plan import RATIOS
+from streamspc.chart.rare import Rare
 from streamspc.model import MetricKind
 
 if TYPE_CHECKING:
+    from streamspc.chart.rare import Sides
     from streamspc.model import Bools, Codes, Floats, Ints
+
+ENOUGH = 20  # windows to say that they differ by less than their records
+LATTICE = 2.0  # hits from the median that never make an outlier
 
 
 class Baseline(NamedTuple):
@@ -41,17 +51,34 @@ class Baseline(NamedTuple):
     centre: Floats
     between: Floats  # variance between windows
     unit: Floats  # variance of one record within a window
+    bend: Floats  # where skewness follows from, see `skew`
+    phi: Floats  # autocorrelation of lag 1
+    kept: Codes  # windows that it was learnt from
+    side: Sides  # +1, -1: a rare series, see `rare`; 0: any other
+    expected: Floats
+    relative: Floats
     version: Codes
 
     @classmethod
     def fresh(cls, metrics: int, segments: int) -> Baseline:
         """The baseline of series that begin to learn."""
         shape = (metrics, segments)
-        return cls(np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, np.int32))
+        return cls(
+            centre=np.full(shape, np.nan),
+            between=np.full(shape, np.nan),
+            unit=np.full(shape, np.nan),
+            bend=np.zeros(shape),
+            phi=np.zeros(shape),
+            kept=np.zeros(shape, np.int32),
+            side=np.zeros(shape, np.int8),
+            expected=np.zeros(shape),
+            relative=np.zeros(shape),
+            version=np.zeros(shape, np.int32),
+        )
 
     def copy(self) -> Baseline:
         """The same baselines in arrays of their own."""
-        return Baseline(self.centre.copy(), self.between.copy(), self.unit.copy(), self.version.copy())
+        return Baseline(**{name: array.copy() for name, array in self._asdict().items()})
 
     def sigma(self, n: Ints, extra: Floats) -> Floats:
         """Sigma of a window of n records. [M, S], nan while learning."""
@@ -70,19 +97,51 @@ class Learnt(NamedTuple):
     extra: Floats
 
 
-def freeze(kind: MetricKind, windows: Learnt, screen: float) -> tuple[Floats, Floats, Floats]:
-    """Centre, between^2 and unit of q series, each [q]."""
+class Frozen(NamedTuple):
+    """What q series have learnt, each [q]; see `Baseline`."""
+
+    centre: Floats
+    between: Floats
+    unit: Floats
+    bend: Floats
+    phi: Floats
+    kept: Codes
+    side: Sides
+    expected: Floats
+    relative: Floats
+
+
+def freeze(kind: MetricKind, windows: Learnt, screen: float) -> Frozen:
+    """The baselines of q series of one kind of metric."""
     keep = screened(kind, windows, screen)
-    value, n = windows.value, windows.n
+    value, n, m = windows.value, windows.n, order.kept(keep).astype(np.int32)
+    cut, plain = truncation(screen), order.variance(value, keep)
     centre = order.mean(value, keep)
-    spread = order.variance(value, keep) / truncation(screen)
-    if kind is MetricKind.COUNT:
-        return centre, np.where(spread > 0.0, spread, centre), np.zeros(len(centre))
     unit = sigma.pooled(kind, value, n, windows.unit, keep)
-    between = np.maximum(0.0, spread - order.mean(sigma.within(unit, n, windows.extra), keep))
-    if kind in RATIOS:
+    within = order.mean(sigma.within(unit, n, windows.extra), keep)
+    few = _few(kind, windows, keep, plain / cut - within)
+    distance = np.where(keep, value - centre, 0.0)
+    phi = np.where(few.side == 0, autocorrelation.estimate(distance, keep), 0.0)
+    spread = np.where(phi > 0.0, autocorrelation.variance(distance, keep, phi), plain) / cut
+    between = np.maximum(0.0, spread - within)
+    if kind is MetricKind.COUNT:
+        between = np.where(spread > 0.0, spread, centre)
+    elif kind in RATIOS:
         centre = order.total(np.where(keep, value * n, 0.0)) / order.total(np.where(keep, n, 0.0))
-    return centre, between, unit
+    less = (within > 0.0) & (m >= ENOUGH)
+    unit *= np.where(less, np.minimum(1.0, spread / np.where(less, within, 1.0)), 1.0)
+    bend = np.where(few.side == 0, skew.learn(kind, skew.Windows(distance, n, windows.unit), centre, keep), 0.0)
+    return Frozen(centre, between, unit, bend, phi, m, *few)
+
+
+def _few(kind: MetricKind, windows: Learnt, keep: Bools, between: Floats) -> Rare:
+    """Which of q series are rare."""
+    if kind is MetricKind.COUNT:
+        return rare.of_counts(windows.value, keep, between)
+    if kind in RATIOS:
+        return rare.of_rates(windows.value, windows.n, keep, np.maximum(0.0, between))
+    nothing = np.zeros(keep.shape[1])
+    return Rare(nothing.astype(np.int8), nothing, nothing)
 
 
 def screened(kind: MetricKind, windows: Learnt, screen: float) -> Bools:
@@ -107,8 +166,16 @@ def _near(kind: MetricKind, windows: Learnt, keep: Bools, screen: float) -> Bool
     deviation = 1.4826 * order.median(distance, keep)
     robust = np.where(deviation > 0.0, deviation**2, order.variance(value, keep))
     inner = sigma.within(sigma.pooled(kind, value, windows.n, windows.unit, keep), windows.n, windows.extra)
-    between = np.maximum(0.0, robust - order.median(inner, keep))
+    usual = order.median(inner, keep)
+    between = np.maximum(0.0, robust - usual)
+    scaled = np.where(inner > 0.0, distance / np.sqrt(np.where(inner > 0.0, inner, 1.0)), 0.0)
+    less = (1.4826 * order.median(scaled, keep)) ** 2
+    inner *= np.where((robust < usual) & (less > 0.0) & (order.kept(keep) >= ENOUGH), np.minimum(1.0, less), 1.0)
     near: Bools = distance <= screen * np.maximum(np.sqrt(between + inner), sigma.floor(centre))
+    if kind is MetricKind.COUNT:
+        near |= distance <= LATTICE
+    elif kind in RATIOS:
+        near |= distance * windows.n <= LATTICE
     return near
 
 

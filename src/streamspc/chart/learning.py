@@ -62,7 +62,9 @@ class Learning(NamedTuple):
         for metric in np.unique(metrics):
             place = places[metrics == metric]
             at = metric, columns[place]
-            new.centre[at], new.between[at], new.unit[at] = freeze(plan.kinds[metric], self._learnt(metric, place), plan.baseline.screen)
+            learnt = freeze(plan.kinds[metric], self._learnt(metric, place), plan.baseline.screen)
+            for name, part in learnt._asdict().items():
+                getattr(new, name)[at] = part
             new.version[at] = 1
         return new
 

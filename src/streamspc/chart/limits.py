@@ -54,6 +54,7 @@ class Limits(NamedTuple):
     cusum: Floats
     ewma: Floats  # L: times sigma_t
     stretch: Floats  # of the zones of run rules: 1, or as much as the limit of three sigma was moved
+    arl0: Floats  # that the limits which nobody wrote were made for; 0 where all are written
     more_cusum: Floats  # [X, S] of further time scales
     more_ewma: Floats  # [Y, S]
 
@@ -71,6 +72,7 @@ class Chosen(NamedTuple):
     cusum: float
     ewma: float
     stretch: float
+    arl0: float
     more_cusum: tuple[float, ...] = ()
     more_ewma: tuple[float, ...] = ()
 
@@ -79,7 +81,7 @@ def limits(spec: StreamSpec, known: int, later: Bools, partitions: int) -> Limit
     """Limits of the segments of a bank, of which `later` [S] came after the known ones were counted."""
     rates = _known_arl0(spec, known), _later_arl0(spec, known, int(np.count_nonzero(later)), partitions)
     chosen = [[choose(metric, arl0) for metric in spec.metrics] for arl0 in rates]
-    firsts = np.array([[one[:4] for one in ours] for ours in chosen]).transpose(2, 0, 1)  # [4, 2, M]
+    firsts = np.array([[one[:5] for one in ours] for ours in chosen]).transpose(2, 0, 1)  # [5, 2, M]
     more = (  # [2, X], [2, Y]
         np.array([[limit for one in ours for limit in one.more_cusum] for ours in chosen]),
         np.array([[limit for one in ours for limit in one.more_ewma] for ours in chosen]),
@@ -165,7 +167,7 @@ def choose(metric: MetricSpec, arl0: float) -> Chosen:
 
     [shewhart], cusum, ewma = map(limit, ChartKind)
     stretch = shewhart / TEXTBOOK if metric.rules and ChartKind.SHEWHART in mine else 1.0
-    return Chosen(shewhart, cusum[0], ewma[0], stretch, cusum[1:], ewma[1:])
+    return Chosen(shewhart, cusum[0], ewma[0], stretch, arl0 if mine else 0.0, cusum[1:], ewma[1:])
 
 
 def _designed(metric: MetricSpec, kinds: list[ChartKind], arl0: float, *, ruled: bool = True) -> dict[ChartKind, tuple[float, ...]]:

@@ -36,6 +36,8 @@ class Plan:
     most: Floats  # nor above it
     up: Bools  # may a rise signal
     down: Bools
+    counts: Bools  # is it a number of records
+    hits: Bools  # is it one, or a share of it
     by: Bools  # [3, M] may this chart signal, in the order of ChartKind
     absolute: Floats  # a shift must reach absolute + relative |centre| + sigmas sigma
     relative: Floats
@@ -62,6 +64,8 @@ def plan(spec: StreamSpec) -> Plan:
         most=_column([1.0 if metric.kind in RATIOS else math.inf for metric in metrics]),
         up=np.array([metric.direction != "down" for metric in metrics], bool),
         down=np.array([metric.direction != "up" for metric in metrics], bool),
+        counts=np.array([metric.kind is MetricKind.COUNT for metric in metrics], bool),
+        hits=np.array([metric.kind in RATIOS or metric.kind is MetricKind.COUNT for metric in metrics], bool),
         by=np.array([[kind in metric.signal_by for metric in metrics] for kind in ChartKind], bool),
         absolute=_effects(metrics, "absolute"),
         relative=_effects(metrics, "relative"),

@@ -39,6 +39,7 @@ class Rows(NamedTuple):
     z: Floats
     distance: Floats
     sigma: Floats
+    lasting: Floats  # what one sigma of a run of z says of the level
     centre: Floats
     stretch: Floats  # of the zones: z, limit and runs are in so many sigma
     limit: Floats
@@ -57,7 +58,7 @@ def tell(plan: Plan, rows: Rows) -> Told:
     """Apply signal_by, direction and min_effect to the rules that are broken."""
     series = places(rows.bits != 0)
     metric = plan.ruled[series[0]]
-    z, distance, sigma, centre, stretch, limit = at((rows.z, rows.distance, rows.sigma, rows.centre, rows.stretch, rows.limit), series)
+    z, distance, sigma, lasting, centre, stretch, limit = at(rows[2:], series)
     runs, bits = Runs(*at(rows.runs, series)), rows.bits[series]
     may, enough = plan.by[SHEWHART][metric], least(plan, metric, centre, sigma)
     spoken, told_side, told_lag = np.zeros(len(metric), np.uint16), np.zeros(len(metric), np.int8), np.zeros(len(metric), np.int32)
@@ -68,7 +69,7 @@ def tell(plan: Plan, rows: Rows) -> Told:
             signals, side = may & above, np.where(z < 0.0, np.int8(-1), np.int8(1))
         else:
             shift = (
-                np.abs(runs.total / np.maximum(np.abs(runs.side), 1)) * (stretch * sigma)
+                np.abs(runs.total / np.maximum(np.abs(runs.side), 1)) * (stretch * lasting)
                 if rule in RUN
                 else np.maximum(distance * side, 0.0)
             )

@@ -52,7 +52,14 @@ def limits(plan: Plan, limit: Floats, centre: Floats, sigma: Floats) -> tuple[Fl
     """LCL and UCL, [M, S] each, nan where there is no sigma."""
     width = limit * sigma
     lower, upper = centre - width, centre + width
-    return np.maximum(lower, plan.least, out=lower), np.minimum(upper, plan.most, out=upper)
+    clip(plan, lower, upper)
+    return lower, upper
+
+
+def clip(plan: Plan, lower: Floats, upper: Floats) -> None:
+    """Keep limits within the values that the metric can take, in place."""
+    np.maximum(lower, plan.least, out=lower)
+    np.minimum(upper, plan.most, out=upper)
 
 
 def beyond(z: Floats, limit: Floats) -> Bools:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streamspc.chart import cusum, ewma, multivariate, rule_crossing, rules, scales, shewhart
+from streamspc.chart.autocorrelation import Carry
 from streamspc.chart.crossing import Spoken, at, speak
 from streamspc.chart.cusum import Cusum
 from streamspc.chart.ewma import Ewma
 from streamspc.chart.places import places
 from streamspc.chart.rule_crossing import Rows
 from streamspc.chart.rules import Asked
+from streamspc.chart.score import score
 from streamspc.model import ChartKind, Points
 
 if TYPE_CHECKING:
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
     from streamspc.chart.plan import Plan
     from streamspc.chart.rules import Bits
     from streamspc.chart.scales import More
+    from streamspc.chart.score import Score
     from streamspc.model import Bools, Floats, Ints, Sources, Statistics, StreamSpec
 
-MOST_SIGMA = 1e6  # z is cut off here, so that one absurd value is not remembered for ever
 NO_POINT = np.uint8(255)
 SHEWHART_BIT = 1 << list(ChartKind).index(ChartKind.SHEWHART)
 EWMA_BIT = 1 << list(ChartKind).index(ChartKind.EWMA)
@@ -49,9 +51,7 @@ class _Charts(NamedTuple):
     """The charts of all series [M, S] with this window's point, before any restart."""
 
     there: Bools
-    distance: Floats
-    sigma: Floats
-    z: Floats
+    score: Score
     cusum: Cusum
     over: Bools  # the CUSUM is beyond its limit
     ewma: Ewma
@@ -95,11 +95,10 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
 
 def _shown(bank: Bank, now: _Charts) -> dict[str, Floats]:
     """Statistics and limits of all charts, as points show them."""
-    limits, centre = bank.limits, bank.baseline.centre
-    lcl, ucl = shewhart.limits(bank.plan, limits.shewhart, centre, now.sigma)
+    limits, score = bank.limits, now.score
     charts = {"cusum_up": now.cusum.value[0], "cusum_down": now.cusum.value[1], "ewma": now.ewma.value, "ewma_limit": now.ewma_limit}
     widths = {"shewhart_limit": limits.shewhart, "cusum_limit": limits.cusum, "ewma_width": limits.ewma}
-    return {"centre": centre, "sigma": now.sigma, "lcl": lcl, "ucl": ucl, "z": now.z} | charts | widths
+    return {"centre": score.centre, "sigma": score.sigma, "lcl": score.lcl, "ucl": score.ucl, "z": score.z} | charts | widths
 
 
 def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints) -> tuple[Floats, _Charts, Spoken, Bits | None]:
@@ -107,36 +106,39 @@ def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints)
     shape = len(bank.plan.metrics), len(bank.segments)
     if statistics.value.shape != shape or records.shape != shape[1:]:
         raise ValueError(f"statistics {statistics.value.shape} and records {records.shape} do not fit a bank of {shape}")
-    plan, baseline = bank.plan, bank.baseline
+    plan = bank.plan
     value = np.full(shape, np.nan) if window.gap else statistics.value
     there = ~np.isnan(value)
-    sigma = baseline.sigma(statistics.n, statistics.extra)
-    with np.errstate(over="ignore"):
-        distance = value - baseline.centre
-        z = distance / sigma
-    np.clip(z, -MOST_SIGMA, MOST_SIGMA, out=z)
+    scored = score(bank, value, statistics.n, statistics.extra)
+    z = scored.z
     ewma = bank.ewma.step(z, there, plan.ewma_lambda)
     limit = ewma.limit(plan.ewma_lambda, bank.limits.ewma)
-    rows = _rows(bank, there, (z, distance, sigma)) if len(plan.ruled) else None
+    rows = _rows(bank, there, scored) if len(plan.ruled) else None
     more = scales.step(plan.more, bank.more, z, there) if plan.more.any() else None
     cusum = bank.cusum.step(z, there, plan.cusum_k)
-    now = _Charts(there, distance, sigma, z, cusum, cusum.beyond(bank.limits.cusum), ewma, limit, rows, more)
+    now = _Charts(there, scored, cusum, cusum.beyond(bank.limits.cusum), ewma, limit, rows, more)
     spoken = _speak(bank, now)
     if more is not None:
-        scales.tell(plan, more, (bank.limits.more_cusum, bank.limits.more_ewma), spoken, (there, baseline.centre, sigma))
+        scales.tell(
+            plan,
+            more,
+            (bank.limits.more_cusum, bank.limits.more_ewma),
+            spoken,
+            (there, bank.baseline.centre, scored.sigma / (1.0 - bank.baseline.phi)),
+        )
     return value, now, spoken, None if rows is None else _speak_rules(plan, rows, spoken)
 
 
-def _rows(bank: Bank, there: Bools, numbers: tuple[Floats, Floats, Floats]) -> Rows:
+def _rows(bank: Bank, there: Bools, scored: Score) -> Rows:
     """The run rules. They look at z alone, so that the law of a rule about order does not change with n."""
     ruled = bank.plan.ruled
     every = len(ruled) == len(bank.plan.metrics)  # then nothing is copied
-    wanted = (*numbers, bank.limits.stretch, bank.limits.shewhart, bank.baseline.centre)
-    z, distance, sigma, stretch, limit, centre = (array if every else array[ruled] for array in wanted)
+    wanted = (scored.z, scored.distance, scored.sigma, bank.limits.stretch, bank.limits.shewhart, bank.baseline.centre, bank.baseline.phi)
+    z, distance, sigma, stretch, limit, centre, phi = (array if every else array[ruled] for array in wanted)
     limit = limit / stretch
     z = z / stretch
     runs, bits = rules.step(bank.runs, z, z, there[ruled], Asked(bank.plan.asked, limit))
-    return Rows(runs, bits, z, distance, sigma, centre, stretch, limit)
+    return Rows(runs, bits, z, distance, sigma, sigma / (1.0 - phi), centre, stretch, limit)
 
 
 def _speak_rules(plan: Plan, rows: Rows, spoken: Spoken) -> Bits | None:
@@ -157,18 +159,20 @@ def _speak_rules(plan: Plan, rows: Rows, spoken: Spoken) -> Bits | None:
 def _speak(bank: Bank, now: _Charts) -> Spoken:
     """What the charts say, [M, S]. Only series with a crossing cost more than three comparisons."""
     plan, limits = bank.plan, bank.limits
-    crossed = shewhart.beyond(now.z, limits.shewhart) | now.over | now.ewma.beyond(now.ewma_limit)
+    crossed = shewhart.beyond(now.score.z, limits.shewhart) | now.over | now.ewma.beyond(now.ewma_limit)
     series = places(crossed & now.there)
     shape = crossed.shape
     spoken = Spoken(np.zeros(shape, np.uint8), np.zeros(shape, np.int8), np.zeros(shape, np.int32))
     metric = series[0]
     if len(metric):
-        middle, sigma, z, distance, limit = at((bank.baseline.centre, now.sigma, now.z, now.distance, now.ewma_limit), series)
+        _, sigma, distance, z, *_ = at(now.score, series)
+        middle, limit, phi = at((bank.baseline.centre, now.ewma_limit, bank.baseline.phi), series)
+        lasting = sigma / (1.0 - phi)  # a shift that lasts shows in residuals by (1 - phi) of itself
         width, h = at((limits.shewhart, limits.cusum), series)
         crossings = (
             shewhart.crossing(z, distance, width, _first(bank, series)),
-            cusum.crossing(Cusum(*at(now.cusum, series)), plan.cusum_k[metric, 0], h, sigma),
-            ewma.crossing(Ewma(*at(now.ewma, series)), limit, sigma),
+            cusum.crossing(Cusum(*at(now.cusum, series)), plan.cusum_k[metric, 0], h, lasting),
+            ewma.crossing(Ewma(*at(now.ewma, series)), limit, lasting),
         )
         told = speak(plan, metric, crossings, middle, sigma)
         spoken.broken[series], spoken.side[series], spoken.lag[series] = told
@@ -194,8 +198,11 @@ def _move(bank: Bank, now: _Charts, spoken: Spoken) -> None:
     bank.ewma = now.ewma.restarted(told) if told.any() else now.ewma
     if now.more is not None:
         bank.more = scales.restarted(bank.plan, now.more, bank.limits.more_cusum, told)
+    if bank.fit.correlated:
+        speaks = now.there & ~told & (bank.baseline.version > 0)
+        bank.carry = Carry(np.where(speaks, now.score.alone, 0.0), speaks)
     if len(confirmed := bank.plan.confirmed):
-        side = shewhart.sides(now.z[confirmed], bank.limits.shewhart[confirmed])
+        side = shewhart.sides(now.score.z[confirmed], bank.limits.shewhart[confirmed])
         bank.unconfirmed = shewhart.Unconfirmed(side).restarted(told[confirmed])
     if now.rows is not None:
         over = told[bank.plan.ruled]
@@ -212,5 +219,6 @@ def _learn(bank: Bank, statistics: Statistics) -> None:
         bank.baseline = bank.learning.freeze(bank.plan, bank.baseline, bank.columns, due)
         ready = np.zeros(bank.baseline.version.shape, bool)
         ready[due[0], bank.columns[due[1]]] = True
+        bank.refit()
         bank.restart(ready)
         bank.graduate()

@@ -201,8 +201,10 @@ def test_points_say_all_of_their_window(place):
         True,
         1,
     )
-    assert fault["z"] == pytest.approx((fault["value"] - fault["centre"]) / fault["sigma"])
-    assert fault["value"] > fault["ucl"]
+    assert fault["value"] > fault["ucl"] > fault["centre"]
+    assert fault["z"] > 3  # a rate this small has a score of its own
+    price = next(point for point in points[15 * 9 :] if (point["metric"], point["segment"]) == ("price", "*"))
+    assert price["z"] == pytest.approx((price["value"] - price["centre"]) / price["sigma"])
     assert (fault["n"], fault["records"], fault["stream"]) == (60, 60, "orders")
     assert [(point["episode"] == fault["episode"], point["in_episode"]) for point in whole[14:20]] == [
         (False, False), (True, False), (True, True), (True, True), (True, True), (False, False),

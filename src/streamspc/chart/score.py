@@ -1,0 +1,95 @@
+"""How far a window is from what was to be expected of it, in sigma, and the values at which that is too far."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from streamspc.chart import rare, shewhart, skew
+
+if TYPE_CHECKING:
+    from streamspc.chart.bank import Bank
+    from streamspc.model import Floats, Ints
+
+MOST_SIGMA = 1e6  # z is cut off here, so that one absurd value is not remembered for ever
+
+
+class Score(NamedTuple):
+    """All series [M, S]; nan where there is no value, or no baseline."""
+
+    centre: Floats  # what was to be expected
+    sigma: Floats
+    distance: Floats  # value - centre
+    z: Floats  # distance / sigma; of rare series the normal score of the tail
+    alone: Floats  # z if the window before is not asked
+    lcl: Floats
+    ucl: Floats
+
+
+def score(bank: Bank, value: Floats, n: Ints, extra: Floats) -> Score:
+    """Scores of one window."""
+    baseline, fit = bank.baseline, bank.fit
+    plain = baseline.sigma(n, extra)
+    sigma = plain * fit.widening
+    centre = baseline.centre
+    with np.errstate(over="ignore"):
+        distance = value - centre
+        alone = z = distance / sigma
+    bend = _bend(bank, alone, n, plain) if len(fit.skewed) else None
+    np.clip(alone, -MOST_SIGMA, MOST_SIGMA, out=alone)
+    of_last: tuple[Floats | float, Floats | float] = 0.0, 1.0
+    if fit.correlated:
+        of_last = ahead, share = baseline.phi * bank.carry.value, np.where(bank.carry.speaks, fit.rest, 1.0)
+        z = (alone - ahead) / share
+        np.clip(z, -MOST_SIGMA, MOST_SIGMA, out=z)
+        centre = centre + ahead * sigma
+        distance = value - centre
+        sigma *= share
+    lcl, ucl = shewhart.limits(bank.plan, bank.limits.shewhart, centre, sigma)
+    result = Score(centre, sigma, distance, z, alone, lcl, ucl)
+    if bend is not None:
+        _bend_limits(bank, result, of_last, (plain, bend))
+    if fit.rare:
+        _score_rare(bank, result, value, n)
+    return result
+
+
+def _bend(bank: Bank, alone: Floats, n: Ints, plain: Floats) -> Floats:
+    """Make the scores of skewed metrics normal, in place; their skewness [rows, S]."""
+    rows, baseline, plan = bank.fit.skewed, bank.baseline, bank.plan
+    bend, sigma, between = baseline.bend[rows], plain[rows], baseline.between[rows]
+    between = np.where(plan.counts[rows, None], np.maximum(between - baseline.centre[rows], 0.0), between)
+    g = np.where(plan.hits[rows, None], skew.of_hits(bend, between, sigma), skew.of_means(bend, np.maximum(n[rows], 1), sigma))
+    widening = bank.fit.widening[rows]
+    alone[rows] = skew.normal(alone[rows] * widening, g) / widening
+    return g
+
+
+def _bend_limits(bank: Bank, result: Score, of_last: tuple[Floats | float, Floats | float], spread: tuple[Floats, Floats]) -> None:
+    """Limits of skewed metrics, in place: the values whose scores are at the limit."""
+    rows = bank.fit.skewed
+    ahead, share = (np.broadcast_to(part, result.z.shape)[rows] for part in of_last)
+    plain, g = spread[0][rows], spread[1]
+    width, widening = bank.limits.shewhart[rows] * share, bank.fit.widening[rows]
+    for limit, sign in ((result.lcl, -1.0), (result.ucl, 1.0)):
+        limit[rows] = bank.baseline.centre[rows] + plain * skew.standard((ahead + sign * width) * widening, g)
+    shewhart.clip(bank.plan, result.lcl, result.ucl)
+
+
+def _score_rare(bank: Bank, result: Score, value: Floats, n: Ints) -> None:
+    """Put the scores of rare series in their places."""
+    baseline = bank.baseline
+    at = np.nonzero((baseline.side != 0) & ~np.isnan(value))
+    side, expected, relative = baseline.side[at], baseline.expected[at], baseline.relative[at]
+    size = np.where(bank.plan.counts[at[0]], 1, n[at])
+    hits = np.round(value[at] * size)
+    mean = expected * size
+    hits = np.where(side > 0, hits, size - hits)
+    limit = bank.limits.shewhart[at]
+    least, most = rare.limits(mean, relative, limit)
+    z = np.clip(rare.score(hits, mean, relative), -MOST_SIGMA, MOST_SIGMA)
+    result.z[at] = side * np.where((hits < least) | (hits > most), z, np.clip(z, -limit, limit))
+    result.sigma[at] = np.sqrt(mean + relative * mean * mean) / size
+    result.lcl[at] = np.where(side > 0, least, size - most) / size
+    result.ucl[at] = np.where(side > 0, most, size - least) / size

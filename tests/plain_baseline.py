@@ -1,0 +1,223 @@
+"""Phase I and the scores of one series told again from the definitions, for oracles: plain numbers and the library's laws of chance."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from scipy import stats
+
+SHARES = ("proportion", "null_rate")
+MEANS = ("mean", "lag")
+
+
+class Row(NamedTuple):
+    """A window of Phase I."""
+
+    value: float
+    n: int
+    unit: float
+    extra: float
+
+
+class Learnt(NamedTuple):
+    """What in control means for one series."""
+
+    centre: float
+    between: float
+    unit: float
+    bend: float = 0.0  # third moment of one record of a mean; skewness by variance of hits
+    phi: float = 0.0
+    rare: int = 0  # +1 hits are, -1 misses are
+    expected: float = 0.0
+    relative: float = 0.0
+
+
+def kept(kind: str, rows: Sequence[Row], screen: float) -> list[int]:
+    """The windows that screening lets through."""
+    stay = list(range(len(rows)))
+    while True:
+        inside = near(kind, rows, screen, stay)
+        if inside == stay or 2 * len(inside) < len(rows):
+            return stay
+        stay = inside
+
+
+def near(kind: str, rows: Sequence[Row], screen: float, stay: list[int]) -> list[int]:
+    """Those of the windows that lie near the median of all of them."""
+    some = [rows[i] for i in stay]
+    middle = statistics.median(row.value for row in some)
+    mad = 1.4826 * statistics.median(abs(row.value - middle) for row in some)
+    robust = mad**2 if mad > 0 else statistics.variance(row.value for row in some)
+    unit = pooled(kind, some)
+    inner = {i: unit / max(rows[i].n, 1) + rows[i].extra for i in stay}
+    usual = statistics.median(inner.values())
+    between = max(0.0, robust - usual)
+    if robust < usual and len(stay) >= 20:
+        less = 1.4826 * statistics.median(abs(rows[i].value - middle) / math.sqrt(one) if one else 0.0 for i, one in inner.items())
+        inner = {i: one * min(1.0, less**2 or 1.0) for i, one in inner.items()}
+
+    def is_near(i: int) -> bool:
+        off = abs(rows[i].value - middle)
+        lattice = {"count": 1}.get(kind, rows[i].n if kind in SHARES else math.inf)
+        return off <= screen * max(math.sqrt(between + inner[i]), floor(middle)) or off * lattice <= 2
+
+    return [i for i in stay if is_near(i)]
+
+
+def floor(centre: float) -> float:
+    """The least sigma."""
+    return max(1e-9 * abs(centre), 1e-100)
+
+
+def pooled(kind: str, rows: Sequence[Row]) -> float:
+    """Variance of one record."""
+    if kind == "count":
+        return 0.0
+    if kind in SHARES:
+        p = (math.fsum(row.value * row.n for row in rows) + 0.5) / (sum(row.n for row in rows) + 1)
+        return p * (1 - p)
+    if kind == "quantile":
+        return statistics.median(row.unit for row in rows)
+    return math.fsum((row.n - 1) * row.unit for row in rows if row.n > 1) / max(sum(row.n - 1 for row in rows if row.n > 1), 1)
+
+
+def learn(kind: str, rows: Sequence[Row], screen: float) -> Learnt:
+    """The baseline."""
+    stay = kept(kind, rows, screen)
+    some = [rows[i] for i in stay]
+    m, x = len(some), [row.value for row in some]
+    normal = statistics.NormalDist()
+    cut = 1 - 2 * screen * normal.pdf(screen) / (2 * normal.cdf(screen) - 1)
+    centre, unit = statistics.fmean(x), pooled(kind, some)
+    plain = statistics.variance(x) / cut
+    within = statistics.fmean(unit / max(row.n, 1) + row.extra for row in some)
+    rare = _rare(kind, some, plain - within)
+    off = {i: rows[i].value - centre for i in stay}
+    pairs = [(off[i], off[i - 1]) for i in stay if i - 1 in off]
+    phi = 0.0 if rare[0] else _phi(off, pairs)
+    spread = math.fsum((now - phi * last) ** 2 for now, last in pairs) / (len(pairs) - 2) / (1 - phi * phi) / cut if phi else plain
+    bend = 0.0
+    if kind in MEANS and m >= 20:
+        usual = statistics.fmean(row.unit for row in some)
+        moved = [row.n * (row.value - centre) for row in some]
+        spreads = [row.unit - usual for row in some]
+        total = _products(moved, spreads)
+        if total**2 > 4 / m * _products(moved, moved) * _products(spreads, spreads):
+            bend = total / (m - 1)
+    if kind == "count":
+        return Learnt(centre, spread or centre, 0.0, 1 / centre if centre else 0.0, phi, *rare)
+    if kind in SHARES:
+        centre = math.fsum(row.value * row.n for row in some) / sum(row.n for row in some)
+        bend = (1 - 2 * centre) / (centre * (1 - centre)) if 0 < centre < 1 else 0.0
+    shrunk = unit * min(1.0, spread / within) if within and m >= 20 else unit
+    return Learnt(centre, max(0.0, spread - within), shrunk, bend, phi, *rare)
+
+
+def _products(left: Sequence[float], right: Sequence[float]) -> float:
+    return math.fsum(a * b for a, b in zip(left, right, strict=True))
+
+
+def _phi(off: dict[int, float], pairs: list[tuple[float, float]]) -> float:
+    """Autocorrelation of lag 1, and one standard error more."""
+    m, square = len(off), statistics.fmean(one * one for one in off.values())
+    if len(pairs) < 20 or not square:
+        return 0.0
+    r = statistics.fmean(now * last for now, last in pairs) / square
+    f = min(max(r + (1 + 3 * r) / m, -0.9), 0.9)
+    return min(max(f + math.sqrt((1 - f * f) / m), 0.0), 0.9)
+
+
+def _rare(kind: str, rows: Sequence[Row], over: float) -> tuple[int, float, float]:
+    """Which side is rare, how many hits are expected, and the relative variance of that."""
+    m = len(rows)
+    if kind == "count":
+        total = math.fsum(row.value for row in rows) + 0.5
+        mean = total / m
+        return int(mean < 25), mean, 1 / total + max(0.0, over - mean) / mean**2
+    if kind not in SHARES:
+        return 0, 0.0, 0.0
+    records = sum(row.n for row in rows)
+    hits = round(math.fsum(row.value * row.n for row in rows))
+    side = -1 if 2 * hits > records else 1
+    few = (hits if side > 0 else records - hits) + 0.5
+    p = few / (records + 1)
+    relative = 1 / few + max(max(0.0, over) / p**2, 1e-5 * (1 - p) / p)
+    return side * (p < 0.1 and p * records < 25 * m), p, relative
+
+
+class Score(NamedTuple):
+    """What was to be expected of one window, and how far it is from that."""
+
+    centre: float
+    sigma: float
+    z: float
+    lcl: float
+    ucl: float
+    alone: float  # z, had there been no window before
+
+
+def score(kind: str, learnt: Learnt, now: Row, limit: float, last: float | None) -> Score:
+    """The window's score with unwidened limits; `last` is the one before's, alone, where it has a say."""
+    sigma = max(math.sqrt(learnt.between + learnt.unit / max(now.n, 1) + now.extra), floor(learnt.centre))
+    if learnt.rare:
+        return _rare_score(kind, learnt, now, limit)
+    g = _skewness(kind, learnt, now.n, sigma)
+    alone = _clip(_normal((now.value - learnt.centre) / sigma, g))
+    ahead, share = (learnt.phi * last, math.sqrt(1 - learnt.phi**2)) if last is not None else (0.0, 1.0)
+    lcl, ucl = (learnt.centre + sigma * _standard(ahead + sign * limit * share, g) for sign in (-1, 1))
+    if kind in {*SHARES, "count", "sd"}:
+        lcl = max(lcl, 0.0)
+    if kind in SHARES:
+        ucl = min(ucl, 1.0)
+    return Score(learnt.centre + ahead * sigma, sigma * share, _clip((alone - ahead) / share), lcl, ucl, alone)
+
+
+def _clip(z: float) -> float:
+    return min(max(z, -1e6), 1e6)
+
+
+def _skewness(kind: str, learnt: Learnt, n: int, sigma: float) -> float:
+    if kind in {*SHARES, "count"}:
+        over = max(0.0, learnt.between - learnt.centre) if kind == "count" else learnt.between
+        g = learnt.bend * (sigma**2 + over) / sigma
+    else:
+        g = learnt.bend / max(n, 1) ** 2 / sigma**3
+    return min(max(g, -2.0), 2.0) if abs(g) > 0.05 else 0.0
+
+
+def _normal(u: float, g: float) -> float:
+    return 6 / g * (max(1 + g * u / 2, 0.0) ** (1 / 3) - 1 + g * g / 36) if g else u
+
+
+def _standard(w: float, g: float) -> float:
+    return 2 / g * (max(1 + g * w / 6 - g * g / 36, 0.0) ** 3 - 1) if g else w
+
+
+def _rare_score(kind: str, learnt: Learnt, now: Row, limit: float) -> Score:
+    """From the negative binomial law of the next window's hits."""
+    size = 1 if kind == "count" else now.n
+    if math.isnan(now.value):
+        sigma = max(math.sqrt(learnt.between + learnt.unit / max(now.n, 1) + now.extra), floor(learnt.centre))
+        most = 1.0 if kind in SHARES else math.inf
+        lcl, ucl = max(learnt.centre - limit * sigma, 0.0), min(learnt.centre + limit * sigma, most)
+        return Score(learnt.centre, sigma, math.nan, lcl, ucl, math.nan)
+    mean = learnt.expected * size
+    law = stats.nbinom(1 / learnt.relative, 1 / (1 + mean * learnt.relative))
+    hits = round(now.value * size)
+    x = hits if learnt.rare > 0 else size - hits
+    tail = statistics.NormalDist().cdf(-limit)
+    least = next(k for k in range(10**6) if law.cdf(k) >= tail)
+    most = next(k for k in range(10**6) if law.sf(k) < tail)
+    if law.sf(x - 1) < law.cdf(x):
+        z = -stats.norm.ppf((law.sf(x - 1) + law.sf(x)) / 2)
+    else:
+        z = stats.norm.ppf((law.cdf(x) + law.cdf(x - 1)) / 2)
+    z = _clip(round(float(z), 6))
+    if least <= x <= most:
+        z = min(max(z, -limit), limit)
+    low, high = (least, most) if learnt.rare > 0 else (size - most, size - least)
+    sigma = math.sqrt(mean + learnt.relative * mean * mean) / size
+    return Score(learnt.centre, sigma, learnt.rare * z, low / size, high / size, learnt.rare * z)
