@@ -31,6 +31,7 @@ import numpy.typing as npt
 from streamspc.chart import scatter
 from streamspc.chart.limits import arl0_of
 from streamspc.chart.memory import Memory
+from streamspc.chart.score import MOST_SIGMA
 from streamspc.design import expected_rate_mewma_limit
 from streamspc.model import ChartKind, Points
 from streamspc.model.lanes import Lanes, join, take, under
@@ -126,14 +127,16 @@ def advance(spec: StreamSpec, bank: Bank, statistics: Statistics, points: Points
     charts = bank.together
     arl0 = arl0_of(spec, bank.known or 0, bank.later, bank.partitions)
     told = []
+    sigma = bank.baseline.sigma(statistics.n, statistics.extra)  # as the memory has it: what is not known is in the limit of T2
+    z = np.clip((points.value - bank.baseline.centre) / sigma, -MOST_SIGMA, MOST_SIGMA)
     for at, (one, rows) in enumerate(zip(spec.multivariate, charts.rows, strict=True)):
         charts.charts[at] = chart = _limited(one, charts.charts[at], arl0, spec.baseline.windows)
-        row, charts.charts[at] = _judge(one, chart, points, rows)
+        row, charts.charts[at] = _judge(one, chart, (points, z), rows)
         told.append(row)
         seen = replace(statistics, value=np.where(points.broken != 0, np.nan, points.value))
-        due, z = charts.memories[at].add(rows, seen, bank.baseline)
+        due, learnt = charts.memories[at].add(rows, seen, bank.baseline)
         if len(due):
-            charts.charts[at] = _learn(charts.charts[at], due, scatter.estimate(z, spec.baseline.screen))
+            charts.charts[at] = _learn(charts.charts[at], due, scatter.estimate(learnt, spec.baseline.screen))
     return _joined(spec, points, told)
 
 
@@ -164,12 +167,13 @@ def limit_of(one: MultivariateSpec, arl0: float, kept: int, windows: int) -> flo
     return round(expected_rate_mewma_limit(p, one.weight, windows, arl0) * fewer, 4)
 
 
-def _judge(one: MultivariateSpec, chart: Chart, points: Points, rows: Ints) -> tuple[_Row, Chart]:
-    """One window of one chart, and the chart after it."""
+def _judge(one: MultivariateSpec, chart: Chart, of_metrics: tuple[Points, Floats], rows: Ints) -> tuple[_Row, Chart]:
+    """One window of one chart, and the chart after it. `of_metrics`: their points and distances in sigma [M, S]."""
+    points, z = of_metrics
     p, weight = len(rows), one.weight
     there = ~np.isnan(points.value[rows]).any(axis=0)
     judged = there & (chart.version > 0)
-    average = np.where(judged, (1.0 - weight) * chart.average + weight * (points.z[rows] - chart.centre), chart.average)
+    average = np.where(judged, (1.0 - weight) * chart.average + weight * (z[rows] - chart.centre), chart.average)
     scale = (2.0 - weight) / weight
     t2 = np.where(judged, scale * scatter.squared(scatter.whitened(chart.whiten, average)), np.nan)
     over = t2 > chart.limit
