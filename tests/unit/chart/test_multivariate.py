@@ -63,7 +63,9 @@ def plain(one, bank, points, numbers, s):
                 fitted = fit(one, baseline, *(numbers[k][learnt][:, at, s] for k in (0, 1, 3)))
         else:
             centre, covariance, limit = fitted
-            z = (1 - one.weight) * z + one.weight * (point.z[at, s] - centre)
+            middle, between, unit = baseline
+            value, n, extra = (numbers[k][i][at, s] for k in (0, 1, 3))
+            z = (1 - one.weight) * z + one.weight * ((value - middle) / np.sqrt(between + unit / n + extra) - centre)
             scale = one.weight / (2 - one.weight) * covariance
             t2, *without = (z[o] @ np.linalg.inv(scale[np.ix_(o, o)]) @ z[o] for o in [[*range(len(at))], *others(len(at))])
             told.append((1, t2, t2 > limit, t2 - np.array(without)))
