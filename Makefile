@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test lint types check bench clean help
+.PHONY: install demo test lint types check bench truth clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ check: lint types test  ## all that .ci/run runs
 bench: $(STAMP)  ## throughput beside bare client loops on the same topics; then the charts beside bare recursions; ARGS are bench/throughput.py's
 	$(BIN)/python -m bench.throughput $(ARGS)
 	$(BIN)/python bench/charts.py
+
+truth: $(STAMP)  ## promised and realised false alarms on simulated streams; fails where they differ
+	$(BIN)/python bench/truth.py $(ARGS)
 
 clean:  ## remove what install and the tools made
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
