@@ -1,20 +1,21 @@
 """Severity: how unlikely a point is while nothing has changed, as one number from 0 to 1 for all charts and series.
 
-A statistic's surprise is the logarithm of the probability of one at least as extreme while in control; divided by that of the
-chart's own limit it is 0 where nothing is odd and 1 exactly at the limit, whichever chart and whatever the limit. Of the charts that
-may signal for the metric (of all where none may) the most surprising counts, with surprise u:
+A statistic's surprise is the logarithm of the probability of one at least as extreme while in control, in units of that of a normal value
+beyond three sigma. Limits do not enter: a point that is as unlikely is as severe, whatever its series was allowed. Of the charts that may
+signal for the metric (of all where none may) the most surprising counts, with surprise u:
 
-    severity = u / (1 + u)            0.5 exactly at a limit, above it beyond, towards 1 without reaching it
+    severity = u / (1 + u)            0 where nothing is odd, 0.5 at three sigma, towards 1 without reaching it
 
 | chart | tail | u |
 |---|---|---|
-| Shewhart | normal: both tails, or the one of `direction` | ln P(z) / ln P(limit) |
+| Shewhart | normal: both tails, or the one of `direction` | ln P(z) / ln P(3) |
 | EWMA | normal, with the sigma of its exact limit | the same |
-| CUSUM | exponential in the statistic, at the rate 2k (Siegmund 1985) | C / h |
+| CUSUM | exponential in the statistic (Siegmund 1985) | C / h times the u of the Shewhart limit that was designed with h |
 
 It grows with the unlikelihood, strictly. Rejected: one less the probability, which is the double 1.0 beyond 8 sigma, so that the worst
-points of a file could not be told from bad ones. A point that signals for a reason that is no statistic beyond a limit (a run rule) has
-0.5 at least; one that is too small to matter (`min_effect`) keeps its severity, for it is unlikely all the same. In Phase I it is 0.
+points of a file could not be told from bad ones; surprise in units of the chart's own limit, which makes the same z severe in a stream of
+few series and harmless in one of many. A point that signals for a reason that is no statistic beyond a limit (a run rule) has 0.5 at
+least; one that is too small to matter (`min_effect`) keeps its severity, for it is unlikely all the same. In Phase I it is 0.
 
 Source: Siegmund, D. (1985), Sequential analysis (the tail of a random walk that is reflected at 0).
 """
@@ -68,10 +69,11 @@ class Scale:
         """Severity of each point, [M, S]; 0 where there is none, or none of Phase II."""
         with np.errstate(invalid="ignore", divide="ignore"):
             surprise = {
-                ChartKind.SHEWHART: self._normal(points.z, points.shewhart_limit),
-                ChartKind.EWMA: self._normal(points.ewma / points.ewma_limit * points.ewma_width, points.ewma_width),
+                ChartKind.SHEWHART: self._normal(self._sided(points.z)),
+                ChartKind.EWMA: self._normal(self._sided(points.ewma / points.ewma_limit * points.ewma_width)),
                 ChartKind.CUSUM: np.maximum(np.where(self.up, points.cusum_up, 0.0), np.where(self.down, points.cusum_down, 0.0))
-                / points.cusum_limit,
+                / points.cusum_limit
+                * self._normal(points.shewhart_limit),
             }
         worst = np.zeros(points.value.shape)
         for kind, there in self.counts.items():
@@ -80,12 +82,14 @@ class Scale:
         severity = np.where(points.broken != 0, np.maximum(severity, AT_LIMIT), severity)
         return np.where(points.phase == MONITORING, severity, 0.0)
 
-    def _normal(self, x: Floats, limit: Floats) -> Floats:
-        """Surprise of standard normal statistics."""
-        both = self.up & self.down
-        distance = np.where(both, np.abs(x), np.where(self.up, x, -x))
-        doubled = np.where(both, np.log(2.0), 0.0)
-        surprise: Floats = (log_ndtr(-distance) + doubled) / (log_ndtr(-limit) + doubled)
+    def _sided(self, x: Floats) -> Floats:
+        """How far on a side that is asked for."""
+        distance: Floats = np.where(self.up & self.down, np.abs(x), np.where(self.up, x, -x))
+        return distance
+
+    def _normal(self, distance: Floats) -> Floats:
+        """Surprise of standard normal statistics so far out."""
+        surprise: Floats = (log_ndtr(-distance) + np.where(self.up & self.down, np.log(2.0), 0.0)) / (log_ndtr(-3.0) + np.log(2.0))
         return surprise
 
 

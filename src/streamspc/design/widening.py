@@ -40,7 +40,7 @@ def widening(m: Codes | Ints, phi: Floats, arl0: float) -> Floats:
     Raises ValueError where arl0 is not above 1.
 
     >>> widening(np.array([50, 200, 10_000]), np.zeros(3), 370.4).round(2).tolist()
-    [1.06, 1.01, 1.0]
+    [1.07, 1.0, 1.0]
     """
     table = _at(arguments.run_length("arl0", arl0))
     x = 1.0 / np.maximum(m, 2)

@@ -45,16 +45,25 @@ def severity(stream: StreamSpec, **arrays: list[float]) -> list[float]:
 
 @pytest.mark.parametrize("charts", [TEXTBOOK, OTHER])
 @pytest.mark.parametrize("direction", ["up", "down", "both"])
-def test_at_the_limit_of_any_chart_it_is_one_half(charts, direction):
-    """Whatever the chart, the limit and the direction: so severities of all series can be compared."""
+def test_the_limits_that_belong_together_are_equally_severe(charts, direction):
+    """Of the Shewhart chart and the CUSUM of a series, on the side that is asked for; beyond them it is more."""
     stream = spec(charts=charts, direction=direction)
     sign = -1.0 if direction == "down" else 1.0
     side = "cusum_down" if direction == "down" else "cusum_up"
-    at_limits = [{"z": [sign * charts.shewhart_limit]}, {"ewma": [sign * 0.4], "ewma_limit": [0.4]}, {side: [charts.cusum_h]}]
+    at_limits = [{"z": [sign * charts.shewhart_limit]}, {side: [charts.cusum_h]}]
+    [first, second] = [severity(stream, **arrays)[0] for arrays in at_limits]
+    assert first == pytest.approx(second, abs=1e-15)
     for arrays in at_limits:
-        assert severity(stream, **arrays) == pytest.approx([0.5], abs=1e-15)
-        beyond = {name: [values[0] * (1.0 + 1e-9 * (name != "ewma_limit"))] for name, values in arrays.items()}
-        assert severity(stream, **beyond)[0] > 0.5
+        beyond = {name: [values[0] * (1.0 + 1e-9)] for name, values in arrays.items()}
+        assert severity(stream, **beyond)[0] > first
+
+
+def test_three_sigma_are_one_half_whatever_the_limits():
+    """So severities of all series can be compared: the limits that a budget leads to do not enter."""
+    found = {severity(spec(charts=charts), z=[z])[0] for charts in (TEXTBOOK, OTHER) for z in (3.0, -3.0)}
+    assert found == {0.5}
+    assert severity(spec(charts=OTHER), z=[4.0]) == severity(spec(charts=TEXTBOOK), z=[4.0])
+    assert severity(spec(), ewma=[0.6], ewma_limit=[0.2 * 2.85934]) == pytest.approx(severity(spec(), z=[3.0]))
 
 
 def test_it_grows_with_the_distance_and_never_stands_still():
@@ -82,7 +91,9 @@ def test_a_one_sided_cusum_counts_its_side():
     """The other one may be anywhere."""
     charts = (ChartKind.SHEWHART, ChartKind.CUSUM)
     assert severity(spec(direction="up", signal_by=charts), cusum_down=[50.0], cusum_up=[0.0], z=[-30.0])[0] < 1e-6
-    assert severity(spec(direction="down", signal_by=charts), cusum_down=[5.0], cusum_up=[50.0], z=[30.0])[0] == pytest.approx(0.5)
+    assert severity(spec(direction="down", signal_by=charts), cusum_down=[5.0], cusum_up=[50.0], z=[30.0])[0] == pytest.approx(
+        0.5, abs=0.03
+    )
 
 
 def test_the_most_surprising_of_the_charts_that_may_signal_counts():
