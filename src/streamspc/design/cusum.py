@@ -11,11 +11,13 @@ quality improvement.
 
 from __future__ import annotations
 
-from functools import lru_cache
+import math
+from functools import lru_cache, partial
 
 from streamspc.design import arguments
 from streamspc.design.cusum_pair import pair, survivors
 from streamspc.design.cusum_side import side
+from streamspc.design.far_limit import FAR, applies, far_mean
 from streamspc.design.roots import limit_for
 from streamspc.design.siegmund import siegmund_limit
 
@@ -32,7 +34,8 @@ def cusum_arl(  # noqa: PLR0913, PLR0917 - each argument is one number of the ch
     been in control for tau points shifts; it does not depend on the head start. Two-sided: over the joint law of both sides.
 
     Raises:
-        ValueError: k, h or the head start is negative or not finite, the head start is above h, or h is above 1900 or so.
+        ValueError: k, h or the head start is negative or not finite, the head start is above h, or h is above 1900 or so in a
+            steady state, with a head start near h, or with a shift that is more than 1 from k or -k.
 
     >>> round(cusum_arl(0.5, 5), 2), round(cusum_arl(0.5, 5, headstart=2.5), 1), round(cusum_arl(0.5, 5, shift=1.0), 2)
     (465.44, 430.4, 10.38)
@@ -66,9 +69,29 @@ def cusum_limit(k: float, arl0: float, sided: str = "two", headstart: float = 0.
 
 @lru_cache(maxsize=4096)
 def _zero(k: float, h: float, shift: float, sided: str, headstart: float) -> float:
+    drifts = {"two": (k - shift, k + shift), "upper": (k - shift,), "lower": (k + shift,)}[sided]
+    apart = sided != "two" or 2.0 * headstart <= h + 2.0 * k
+    if apart and all(applies(h - headstart, drift) for drift in drifts):
+        return _far(h, drifts, headstart)
     if sided == "two":
         return max(1.0, pair(k, h, shift).mean_from(headstart))
     return side(k, h, shift if sided == "upper" else -shift).mean_from(headstart)
+
+
+def _near(drift: float, h: float) -> float:
+    return float(side(drift, h, 0.0).chain.mean[0])
+
+
+def _far(h: float, drifts: tuple[float, ...], headstart: float) -> float:
+    """Average run length where h is far; what a head start takes from it does not depend on h then."""
+    share, rate = 1.0, 0.0
+    for drift in drifts:
+        mean = far_mean(partial(_near, drift), h, drift)
+        rate += 1.0 / mean
+        if headstart > 0.0 and mean < math.inf:
+            short = side(drift, headstart + FAR, 0.0)
+            share -= (short.mean_from(0.0) - short.mean_from(headstart)) / mean
+    return share / rate if rate > 0.0 else math.inf
 
 
 @lru_cache(maxsize=4096)

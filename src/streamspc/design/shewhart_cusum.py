@@ -15,7 +15,7 @@ and design of CUSUM-Shewhart control schemes, IBM Journal of Research and Develo
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ from streamspc.design import arguments
 from streamspc.design.clipped_side import ClippedSide, clipped
 from streamspc.design.collocation import Panels, mean_times, operator, panel_edges
 from streamspc.design.cusum import SIDES, STATES, cusum_arl, cusum_limit
+from streamspc.design.far_limit import applies, far_mean
 from streamspc.design.roots import limit_for
 from streamspc.design.shewhart_cusum_steady import survivors
 
@@ -113,13 +114,37 @@ def _arl(limits: tuple[float, float, float], sided: str, shift: float, headstart
     beyond = float(ndtr(shift - nearest) + (ndtr(-shift - nearest) if two else 0.0))
     if h == 0.0 or c <= k:  # nothing but single points can signal
         return 1.0 / beyond if beyond > 0.0 else math.inf
+    far = _far(limits, shift, two=two) if headstart == 0.0 else None
+    return _solved(limits, shift, headstart, two=two) if far is None else far
+
+
+def _solved(limits: tuple[float, float, float], shift: float, headstart: float, *, two: bool) -> float:
+    """Average run length by the equations."""
+    k, h, c = limits
     start, side = np.array([headstart]), clipped(k, h, (-c if two else -math.inf, c), shift)
     if not two:
         return max(1.0, float(side.mean[0] * side.relative(start)[0]))
-    chart = _Both(side, clipped(k, h, (-c, c), -shift), beyond)
+    chart = _Both(side, clipped(k, h, (-c, c), -shift), float(ndtr(shift - c) + ndtr(-shift - c)))
     if 2.0 * headstart <= h + 2.0 * k:
         return float(chart.mean(start, start)[0])
     return _corridor(side, headstart) if k == 0.0 else _opened(chart, headstart)
+
+
+def _near(k: float, within: tuple[float, float], shift: float, h: float) -> float:
+    return float(clipped(k, h, within, shift).mean[0])
+
+
+def _far(limits: tuple[float, float, float], shift: float, *, two: bool) -> float | None:
+    """Average run length from 0 where h is far; None where it is not."""
+    k, h, c = limits
+    rate = -float(ndtr(shift - c) + ndtr(-shift - c)) if two else 0.0
+    for moved in (shift, -shift) if two else (shift,):
+        within = (-c if two else -math.inf, c)
+        apart = within[0] - moved, c - moved
+        if not applies(h, k - moved, apart):
+            return None
+        rate += 1.0 / far_mean(partial(_near, k, within, moved), h, k - moved, apart)
+    return max(1.0, 1.0 / rate) if rate > 0.0 else math.inf
 
 
 @lru_cache(maxsize=4096)
