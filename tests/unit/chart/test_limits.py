@@ -256,7 +256,7 @@ def test_every_budget_that_may_come_has_limits(arl0, how):
 
 def test_a_set_without_a_design_is_refused_before_it_starts():
     """Also one that would have none only when many segments have divided the budget."""
-    faulty = designed("a", signal_by=BOTH, charts=ChartSpec(cusum_k=0.0))
+    faulty = designed("a", signal_by=tuple(ChartKind), charts=ChartSpec(ewma_lambda=0.07))
     [(index, text)] = undesigned(of(faulty))
     assert index == 0
     assert text
