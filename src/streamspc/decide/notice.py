@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from streamspc.model import Rendered, Told
 
-LISTED = 8  # episodes of a message that are told in full; a storm's others are a number
+LISTED = 200  # episodes of a message that are told in full, to machines; a storm's others are a number
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

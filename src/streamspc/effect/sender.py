@@ -25,6 +25,8 @@ RENDERERS: dict[str, Callable[[Notice, Words], Rendered]] = {
     "webhook": webhook.render,
     "kafka": webhook.render,
 }
+MACHINES = frozenset({"webhook", "kafka"})
+SHOWN = 8  # episodes that people are shown; the others are a number
 AGENT = f"streamspc/{version('streamspc')}"
 
 
@@ -51,6 +53,8 @@ class Sender:
         """The body of a message."""
         if self.receiver.cloudevents:
             return webhook.render_event(notice, self.words)
+        if self.receiver.kind not in MACHINES:
+            notice = notice._replace(told=notice.told[:SHOWN], more=notice.more + len(notice.told[SHOWN:]))
         return RENDERERS[self.receiver.kind](notice, self.words)
 
     def alerts(self, told: Sequence[Told], now: int) -> list[Rendered]:

@@ -45,10 +45,10 @@ def test_id_tells_messages_apart():
 
 def test_storm_is_a_digest():
     """Of many episodes the most distant are told, the others are a number; the intent is about all of them."""
-    storm = made(*(told(f"e{i:02}", z=(-1) ** i * float(i)) for i in range(30)))
+    storm = made(*(told(f"e{i:03}", z=(-1) ** i * float(i)) for i in range(LISTED + 22)))
 
-    assert storm.body == f"firing:{','.join(f'e{i:02}' for i in range(29, 29 - LISTED, -1))}+22"
-    assert len(storm.episodes) == 30
+    assert storm.body == f"firing:{','.join(f'e{i:03}' for i in range(LISTED + 21, 21, -1))}+22"
+    assert len(storm.episodes) == LISTED + 22
 
 
 @pytest.mark.parametrize(
