@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +112,13 @@ def due(out: Outcome) -> set[tuple[str, str]]:
     status = {"open": "firing", "resolve": "resolved", "gap": "gap"}
     told = [signal for rows in out.signals.values() for signal in rows if signal.kind in status and not signal.muted]
     return {(signal.episode, status[signal.kind]) for signal in told}
+
+
+def untold(said: Iterable[tuple[str, str]], out: Outcome) -> set[tuple[str, str]]:
+    """What receivers had to be told and were not; an end stands for a beginning that was not told before it."""
+    told = set(said)
+    ended = {episode for episode, status in told if status == "resolved"}
+    return {one for one in due(out) - told if one[1] != "firing" or one[0] not in ended}
 
 
 def original(record: Record, *, quarantined: bool) -> tuple[object, ...]:
