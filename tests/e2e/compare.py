@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -114,11 +115,10 @@ def due(out: Outcome) -> set[tuple[str, str]]:
     return {(signal.episode, status[signal.kind]) for signal in told}
 
 
-def untold(said: Iterable[tuple[str, str]], out: Outcome) -> set[tuple[str, str]]:
-    """What receivers had to be told and were not; an end stands for a beginning that was not told before it."""
-    told = set(said)
-    ended = {episode for episode, status in told if status == "resolved"}
-    return {one for one in due(out) - told if one[1] != "firing" or one[0] not in ended}
+def told_once(told: dict[str, set[tuple[str, str]]], out: Outcome) -> bool:
+    """Was everything told, and each end once? What still fires is named again when others of its group end."""
+    said = Counter(one for episodes in told.values() for one in episodes)
+    return said.keys() == due(out) and all(times == 1 for (_, status), times in said.items() if status != "firing")
 
 
 def original(record: Record, *, quarantined: bool) -> tuple[object, ...]:

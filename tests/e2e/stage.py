@@ -180,6 +180,8 @@ class Application:
             "charts": {"partitions": 2},
             "streams": [{**(stream or STREAM), "topic": self.topic, "gate": gate}],
             "receivers": receivers,
+            # A message for each window at once: what is told, and when, then follows from the records alone.
+            "routing": {"group_by": ["stream", "window"], "group_wait": "0s", "group_interval": "0s"},
             "server": {"listen": "127.0.0.1:0"},
             "snapshot_every": every,
         }
