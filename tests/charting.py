@@ -72,7 +72,7 @@ class Plain:
     run: dict[int, int] = field(default_factory=dict)
     age: dict[int, int] = field(default_factory=dict)
     ewma: float = 0.0
-    t: int = 0
+    known: float = 0.0  # variance of it
     crossed: int = 0
     past: list[float] = field(default_factory=list)  # z since the last gap or signal
     limits: tuple[float, float, float] | None = None  # None: those that the metric's charts say
@@ -92,6 +92,8 @@ class Plain:
         if math.isnan(value):
             self.age = {side: self.age[side] + (self.c[side] > 0) for side in (1, -1)}
             self.crossed = self.crossed + 1 if self.ewma != 0 else 1
+            rest = 1 - self.metric.charts.ewma_lambda
+            self.ewma, self.known = rest * self.ewma, rest**2 * self.known
             self.past, self.last = [], None
             return {"phase": 255, "version": 1, "broken": 0, "side": 0, "onset_lag": 0, "rules": 0} | self.shown()
         return {"phase": 1, "version": 1} | self.judged(value, n, extra)
@@ -110,10 +112,10 @@ class Plain:
             self.c[side] = max(0.0, self.c[side] + side * z - charts.cusum_k)
             self.run[side] = self.run[side] + 1 if self.c[side] > 0 else 0
             self.age[side] = self.age[side] + 1 if self.c[side] > 0 else 0
-        before, self.ewma, self.t = self.ewma, (1 - charts.ewma_lambda) * self.ewma + charts.ewma_lambda * z, self.t + 1
+        lam, before = charts.ewma_lambda, self.ewma
+        self.ewma, self.known = (1 - lam) * before + lam * z, (1 - lam) ** 2 * self.known + lam**2
         self.crossed = self.crossed + 1 if before * self.ewma > 0 else 1
-        lam = charts.ewma_lambda
-        limit = self.width * math.sqrt(lam / (2 - lam) * (1 - (1 - lam) ** (2 * self.t)))
+        limit = self.width * math.sqrt(self.known)
         numbers = {name: getattr(scored, name) for name in ("centre", "sigma", "z", "lcl", "ucl")} | {"ewma_limit": limit} | self.shown()
         told = self.spoken(z, value - scored.centre, scored.sigma, limit)
         self.last = None if told["broken"] else scored.alone
@@ -144,7 +146,7 @@ class Plain:
         if over or told:
             self.begin()
         if told:
-            self.past, self.ewma, self.t, self.crossed = [], 0.0, 0, 0
+            self.past, self.ewma, self.known, self.crossed = [], 0.0, 0.0, 0
         return {
             "broken": sum(1 << bit for bit in {bit for bit, *_ in told}),
             "rules": sum(1 << list(Rule).index(rule) for rule, _ in ruled),

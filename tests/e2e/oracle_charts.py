@@ -64,7 +64,7 @@ class Series:
     def begin(self) -> None:
         """All charts at zero."""
         self.up, self.down = Side(), Side()
-        self.ewma, self.points, self.age = 0.0, 0, 0
+        self.ewma, self.known, self.age = 0.0, 0.0, 0
 
     def take(self, now: Statistic) -> Point:
         """The point of the next window; afterwards the charts stand ready for the one after it."""
@@ -83,11 +83,10 @@ class Series:
         self.up.step(z)
         self.down.step(-z)
         before = self.ewma
-        if not math.isnan(z):
-            self.ewma = (1 - WEIGHT) * self.ewma + WEIGHT * z
-            self.points += 1
+        self.ewma = (1 - WEIGHT) * self.ewma + (WEIGHT * z if there else 0.0)
+        self.known = (1 - WEIGHT) ** 2 * self.known + (WEIGHT**2 if there else 0.0)  # its variance
         self.age = self.age * (self.ewma * before > 0) + 1
-        limit = WIDTH * math.sqrt(WEIGHT / (2 - WEIGHT) * (1 - (1 - WEIGHT) ** (2 * self.points)))
+        limit = WIDTH * math.sqrt(self.known)
         sides = self.up.value, self.down.value
         numbers = scored.centre, scored.sigma, scored.lcl, scored.ucl, z
         point = Point(now.value, now.n, *numbers, *sides, self.ewma, limit, judged=True)

@@ -10,8 +10,9 @@ Promises
 - Limits fit the number of records: sigma_t^2 = between^2 + unit / n_t + extra_t (`sigma`), and all charts watch a z_t whose variance is
   one whatever n_t is (Nelson 1989; `score`). It is (x_t - centre) / sigma_t; where windows resemble the one before, of what that one
   does not tell (`autocorrelation`); where values are skewed or hits rare, the normal score of as unlikely a value (`skew`, `rare`).
-- Missing is missing: a window without a value is no point. Statistics hold over it, nothing is imputed and nothing signals; only the
-  age of a run goes on, so that an onset is found among the windows that were.
+- Missing is missing: a window without a value is no point, nothing is imputed and nothing signals. It breaks runs (run rules, a second
+  point that would confirm, what one window says of the next), CUSUMs hold over it, and EWMAs grow older (`ewma`); the age of a run
+  goes on, so that an onset is found among the windows that were.
 - A limit is not a signal: only strictly outside is. A limit that is clipped to the possible values (0, or 0 and 1) cannot signal.
 
 Every series has a Shewhart chart, a CUSUM and an EWMA (`shewhart`, `cusum`, `ewma`: one algorithm a file). `signal_by`,

@@ -2,7 +2,7 @@
 
 Definition: z is the vector of a window's metrics, each in its own sigma_t, so that unequal n is handled before;
 Z_t = (1 - lambda) Z_(t-1) + lambda (z_t - centre), from 0; T2_t = (2 - lambda) / lambda  Z_t' S^-1 Z_t; a signal where T2 > limit.
-Hotelling's chart is lambda = 1. A window in which any of the metrics is missing is no point, and the statistic holds.
+Hotelling's chart is lambda = 1. A window in which any of the metrics is missing is no point, and makes Z older: (1 - lambda) Z.
 
 Phase I are the first `baseline.windows` windows with all metrics in which none of them signals. `scatter` finds centre and S; the limit is
 `design.expected_rate_mewma_limit` for as many windows as were kept, and for the part of the false alarms that a metric of its own
@@ -173,7 +173,7 @@ def _judge(one: MultivariateSpec, chart: Chart, of_metrics: tuple[Points, Floats
     p, weight = len(rows), one.weight
     there = ~np.isnan(points.value[rows]).any(axis=0)
     judged = there & (chart.version > 0)
-    average = np.where(judged, (1.0 - weight) * chart.average + weight * (z[rows] - chart.centre), chart.average)
+    average = (1.0 - weight) * chart.average + np.where(judged, weight * (z[rows] - chart.centre), 0.0)
     scale = (2.0 - weight) / weight
     t2 = np.where(judged, scale * scatter.squared(scatter.whitened(chart.whiten, average)), np.nan)
     over = t2 > chart.limit

@@ -50,13 +50,36 @@ def test_the_onset_is_where_it_last_crossed_the_centre():
     assert numbers(points, "onset_lag")[-1] == 3
 
 
-def test_a_window_without_a_point_holds_it():
-    """Neither E nor its limit moves, and nothing signals, even when E is held outside."""
+def test_a_window_without_a_point_makes_it_older():
+    """All weights shrink by 1 - lambda, the limit with them, and nothing signals, even when E stays outside."""
     spec = stream(metric(signal_by=ALONE, min_effect=Effect(amount=1.5, unit="sigma")))
-    points = run(spec, [6.0, np.nan])
-    assert numbers(points, "ewma") == pytest.approx([1.2, 1.2])
-    assert numbers(points, "ewma_limit")[0] == numbers(points, "ewma_limit")[1] < 1.2
-    assert numbers(points, "broken") == [0, 0]
+    points = run(spec, [6.0, np.nan, np.nan, 1.0])
+    assert numbers(points, "ewma") == pytest.approx([1.2, 0.96, 0.768, 0.2 + 0.8 * 0.768])
+    variances = [0.04, 0.64 * 0.04, 0.64**2 * 0.04, 0.64**3 * 0.04 + 0.04]
+    assert numbers(points, "ewma_limit") == pytest.approx([2.85934 * math.sqrt(one) for one in variances])
+    assert numbers(points, "broken") == [0, 0, 0, 0]
+
+
+def test_after_a_long_gap_it_is_a_chart_that_begins():
+    """What was before it has no weight any more, and the limit is that of a first point."""
+    spec = stream(metric(signal_by=ALONE))
+    points = run(spec, [1.0, 1.2, *[np.nan] * 100, 0.5])
+    assert numbers(points, "ewma")[-1] == pytest.approx(0.1)
+    assert numbers(points, "ewma_limit")[-1] == pytest.approx(numbers(points, "ewma_limit")[0])
+
+
+@pytest.mark.parametrize(("share", "points_an_alarm"), [(0.1, 350.0), (0.5, 290.0)])
+def test_missing_windows_add_no_false_alarms_in_time(share, points_an_alarm):
+    """366.7 points an alarm where none is missing. Fewer where many are, for neighbours are less alike, but more windows of time."""
+    rng = np.random.default_rng(9)
+    spec = stream(metric(signal_by=ALONE))
+    bank, alarms, points = known(spec, [f"{i:04}" for i in range(4000)]), 0, 0
+    for at in range(900):
+        z = np.where(rng.random((1, 4000)) < share, np.nan, rng.standard_normal((1, 4000)))
+        alarms += np.count_nonzero(step(spec, bank, at, z).broken)
+        points += np.count_nonzero(~np.isnan(z))
+    assert points / alarms == pytest.approx(points_an_alarm, rel=0.04)
+    assert 900 * 4000 / alarms > 366.7
 
 
 def test_the_average_run_length_is_a_little_less_than_with_fixed_limits():

@@ -55,6 +55,7 @@ def plain(one, bank, points, numbers, s):
     for i, point in enumerate(points):
         if np.isnan(point.value[at, s]).any():
             told.append((255, None, False, None))
+            z = (1 - one.weight) * z
         elif fitted is None:
             told.append((0, None, False, None))
             learnt += [i] * (not point.broken[at, s].any())

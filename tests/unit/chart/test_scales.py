@@ -104,10 +104,10 @@ def test_a_restart_of_the_process_leaves_no_trace(seed, stop, order):
 
 
 def test_a_window_without_a_point_says_nothing():
-    """Further scales hold like the first ones."""
+    """Further scales grow older like the first ones."""
     spec = several(signal_by=(ChartKind.EWMA, ChartKind.CUSUM))
     bank, _ = run(spec, np.full((2, 1), 1.2))
     before = bank.more.ewma.value.copy()
     _, [points] = run(spec, np.full((1, 1), np.nan), bank=bank, start=2)
     assert not points.broken.any()
-    assert bank.more.ewma.value == pytest.approx(before)
+    assert bank.more.ewma.value == pytest.approx((1.0 - spec.metrics[0].charts.ewma_scales[0]) * before)
