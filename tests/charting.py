@@ -83,19 +83,20 @@ class Plain:
 
     def point(self, value: float, n: int, unit: float, extra: float) -> dict[str, Any]:
         """The point of one window, with the names of `Points`; numbers that do not exist are missing."""
+        there = not math.isnan(value)
         if self.baseline is None:
-            if not math.isnan(value):
+            if there:
                 self.phase_one.append(Row(value, n, unit, extra))
                 if len(self.phase_one) == self.windows:
                     self.learn()
-            return {"phase": 255 if math.isnan(value) else 0, "version": 0, "broken": 0, "side": 0, "onset_lag": 0, "rules": 0}
-        if math.isnan(value):
+            return {"phase": 0 if there else 2 if n else 255, "version": 0, "broken": 0, "side": 0, "onset_lag": 0, "rules": 0}
+        if not there:
             self.age = {side: self.age[side] + (self.c[side] > 0) for side in (1, -1)}
             self.crossed = self.crossed + 1 if self.ewma != 0 else 1
             rest = 1 - self.metric.charts.ewma_lambda
             self.ewma, self.known = rest * self.ewma, rest**2 * self.known
             self.past, self.last = [], None
-            return {"phase": 255, "version": 1, "broken": 0, "side": 0, "onset_lag": 0, "rules": 0} | self.shown()
+            return {"phase": 2 if n else 255, "version": 1, "broken": 0, "side": 0, "onset_lag": 0, "rules": 0} | self.shown()
         return {"phase": 1, "version": 1} | self.judged(value, n, extra)
 
     def shown(self) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def test_those_logs_hold_what_the_law_is_about():
     assert {signal.kind for out in outputs for signal in out.signals} == {"open", "update", "resolve", "gap", "end"}
     assert sum(verdict.start and hasattr(verdict, "segment") for out in outputs for verdict in out.verdicts) > 5
     assert set(points[-1].segments) == {"*", "north", "south", "east", ""} or len(points[-1].segments) == 5
-    assert {int(phase) for p in points for phase in np.unique(p.phase)} == {0, 1, 255}
+    assert {int(phase) for p in points for phase in np.unique(p.phase)} == {0, 1, 2, 255}
     assert {bit for p in points for bit, _ in enumerate(ChartKind) if (p.broken >> bit & 1).any()} == {0, 1, 2}
 
 

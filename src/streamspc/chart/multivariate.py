@@ -31,6 +31,7 @@ import numpy.typing as npt
 from streamspc.chart import scatter
 from streamspc.chart.limits import arl0_of
 from streamspc.chart.memory import Memory
+from streamspc.chart.phase import together
 from streamspc.chart.score import MOST_SIGMA
 from streamspc.design import expected_rate_mewma_limit
 from streamspc.model import ChartKind, Points
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     Part = tuple[Sequence[str], Lanes]
 
 Z_LIMIT = 3.0
-NO_POINT = np.uint8(255)
 MEMORY = "memory."
 
 
@@ -185,7 +185,7 @@ def _judge(one: MultivariateSpec, chart: Chart, of_metrics: tuple[Points, Floats
     arrays |= {"value": t2, "n": points.n[rows].min(axis=0), "centre": np.where(chart.version > 0, float(p), np.nan), "ucl": chart.limit}
     arrays |= {"z": z, "shewhart_limit": limit, "ewma": z if ewma else nothing}
     arrays |= dict.fromkeys(("ewma_limit", "ewma_width"), limit if ewma else nothing)
-    arrays |= {"phase": np.where(there, (chart.version > 0).view(np.uint8), NO_POINT), "version": chart.version}
+    arrays |= {"phase": together(there, chart.version > 0, points.phase[rows]), "version": chart.version}
     arrays |= {"broken": over * bit, "side": over.astype(np.int8), "onset_lag": np.where(over & ewma, age - 1, 0).astype(np.int32)}
     contributions = None
     if over.any():

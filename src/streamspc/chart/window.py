@@ -12,6 +12,7 @@ from streamspc.chart.autocorrelation import Carry
 from streamspc.chart.crossing import Spoken, at, speak
 from streamspc.chart.cusum import Cusum
 from streamspc.chart.ewma import Ewma
+from streamspc.chart.phase import phases
 from streamspc.chart.places import places
 from streamspc.chart.rule_crossing import Rows
 from streamspc.chart.rules import Asked
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from streamspc.chart.score import Score
     from streamspc.model import Bools, Floats, Ints, Sources, Statistics, StreamSpec
 
-NO_POINT = np.uint8(255)
 SHEWHART_BIT = 1 << list(ChartKind).index(ChartKind.SHEWHART)
 EWMA_BIT = 1 << list(ChartKind).index(ChartKind.EWMA)
 
@@ -63,7 +63,7 @@ class _Charts(NamedTuple):
 def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics, records: Ints) -> Points:
     """Chart one window: `statistics` [M, S] and `records` [S] in the order of `bank.segments`. Windows come in the order of time.
 
-    Where the value is nan (everywhere in a gap) there is no point: phase 255, statistics hold, nothing signals. A series learns
+    Where the value is nan (everywhere in a gap) there is no point: see `phase`; nothing signals. A series learns
     from its first `baseline.windows` points, which have no limits. Raises ValueError where the shapes do not fit the bank.
     """
     value, now, spoken, told = _evaluate(bank, window, statistics, records)
@@ -77,7 +77,7 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
         records=records,
         value=value,
         n=statistics.n,
-        phase=(bank.baseline.version > 0).view(np.uint8) | (~now.there).view(np.uint8) * NO_POINT,
+        phase=phases(bank.baseline.version, now.there, statistics.n * (not window.gap)),
         broken=spoken.broken,
         side=spoken.side,
         onset_lag=spoken.lag,

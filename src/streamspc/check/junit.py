@@ -54,7 +54,8 @@ def _series(suite: ET.Element, report: Report, series: Series, episodes: list[Ep
         failure = ET.SubElement(case, "failure", message=_text(message), type="out of control")
         failure.text = _text("\n".join(told(report, episode) for episode in episodes))
     elif not series.monitoring:
-        ET.SubElement(case, "skipped", message=f"it learns: {series.learning} of {report.spec.baseline.windows} windows")
+        few = f", {series.too_few} more have too few records" if series.too_few else ""
+        ET.SubElement(case, "skipped", message=f"it learns: {series.learning} of {report.spec.baseline.windows} windows{few}")
 
 
 def told(report: Report, episode: Episode) -> str:

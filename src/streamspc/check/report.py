@@ -29,6 +29,7 @@ class Series(NamedTuple):
     segment: str
     learning: int
     monitoring: int
+    too_few: int  # windows with records, but too few of them for a value
 
 
 class Seen(NamedTuple):
@@ -85,9 +86,9 @@ class Report:
 
     def series(self) -> list[Series]:
         """All series, by metric and segment."""
-        learning, monitoring = self._points.tolist()
+        by_phase = self._points.tolist()
         return [
-            Series(name, segment, learning[m][s], monitoring[m][s])
+            Series(name, segment, *(points[m][s] for points in by_phase))
             for m, name in enumerate(self.spec.series)
             for s, segment in enumerate(self._segments)
         ]

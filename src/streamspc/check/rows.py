@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from streamspc.check.episodes import NONE
 from streamspc.decide.episodes import SPOKEN, contributions
-from streamspc.model import Phase, Rule
+from streamspc.model import NO_POINT, Phase, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 PHASES = [phase.value for phase in Phase]
 RULES = [rule.value for rule in Rule]
-NO_POINT = 255
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERS = ("value", "centre", "sigma", "lcl", "ucl", "z", "cusum_up", "cusum_down", "cusum_limit", "ewma", "ewma_limit")
 

@@ -16,7 +16,7 @@ from streamspc.model import Phase
 if TYPE_CHECKING:
     from streamspc.check.drive import Steps
     from streamspc.check.episodes import Episode
-    from streamspc.check.report import Report
+    from streamspc.check.report import Report, Series
     from streamspc.model import Span
 
 MOST = 20  # episodes that people are shown
@@ -67,11 +67,24 @@ def warnings(report: Report) -> list[str]:
     """What makes `in control` mean less than it says."""
     series = report.series()
     learning = sum(not one.monitoring for one in series)
-    if not learning:
-        return []
-    wanted = report.spec.baseline.windows
-    which = "nothing was judged: every series" if learning == len(series) else f"{learning} of {len(series)} series were not judged: each"
-    return [f"{which} still learns from its first {wanted} windows (`baseline.windows`)"]
+    told = []
+    if learning:
+        wanted = report.spec.baseline.windows
+        which = (
+            "nothing was judged: every series" if learning == len(series) else f"{learning} of {len(series)} series were not judged: each"
+        )
+        told.append(f"{which} still learns from its first {wanted} windows (`baseline.windows`)")
+    if few := [one for one in series if one.too_few]:
+        told.append(_too_few(few))
+    return told
+
+
+def _too_few(few: list[Series]) -> str:
+    """Windows that hold records, but no value to judge."""
+    worst = max(few, key=lambda one: one.too_few)
+    windows, which = sum(one.too_few for one in few), f"{worst.metric}[{worst.segment}]"
+    where = f"of {which}" if len(few) == 1 else f"of {len(few)} series, most of them of {which},"
+    return f"{windows:,} windows {where} have too few records to judge: take a wider window, or a quantile nearer the middle"
 
 
 def show(report: Report, steps: Steps, verdict: str) -> None:
@@ -83,7 +96,8 @@ def show(report: Report, steps: Steps, verdict: str) -> None:
     console.print(Text(f"stream {report.spec.name}: {verdict}", style="bold"))
     console.print(Text(f"{steps.records:,} records, {report.windows:,} windows{span}"))
     learning, monitoring = report.points(Phase.LEARNING), report.points(Phase.MONITORING)
-    judged = f"{monitoring:,} points judged, {learning:,} learnt from, {report.rejected:,} windows rejected"
+    few = f"{n:,} of too few records, " if (n := report.points(Phase.TOO_FEW)) else ""
+    judged = f"{monitoring:,} points judged, {learning:,} learnt from, {few}{report.rejected:,} windows rejected"
     console.print(Text(f"{len(report.series()):,} series, {judged}"))
     if (expected := report.expected()) is not None:
         console.print(Text(f"{len(report.episodes):,} episodes; had nothing changed, {expected:.2g} would be expected by chance"))

@@ -20,6 +20,7 @@ from streamspc.model.control import ControlRecord, Handled
 from streamspc.model.local import KafkaLocal, Local, ReceiverKind, ReceiverLocal, Secret
 from streamspc.model.notices import Answer, Labels, Notice, Rendered, Told
 from streamspc.model.points import (
+    NO_POINT,
     Phase,
     Points,
 )
@@ -79,6 +80,7 @@ from streamspc.model.view import (
 __all__ = [
     "END",
     "NEVER",
+    "NO_POINT",
     "SHARDS",
     "WHOLE",
     "Alerting",

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from streamspc.model.tallies import Sources
 
 
+NO_POINT = np.uint8(255)  # in `Points.phase`: the window has nothing of the series
+
+
 class Phase(StrEnum):
-    """Phase I learns, Phase II judges. The order is the code in `Points.phase`."""
+    """Phase I learns, Phase II judges; a window of too few records for the metric does neither. The order is the code in `Points.phase`."""
 
     LEARNING = "learning"
     MONITORING = "monitoring"
+    TOO_FEW = "too_few"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +53,7 @@ class Points:
     shewhart_limit: Floats  # of z
     cusum_limit: Floats
     ewma_width: Floats  # L
-    phase: npt.NDArray[np.uint8]  # index in Phase; 255 where there is no point
+    phase: npt.NDArray[np.uint8]  # index in Phase; NO_POINT where there is none
     broken: npt.NDArray[np.uint8]  # bit i: ChartKind i signals at this point (direction and min_effect applied)
     side: npt.NDArray[np.int8]  # +1 above, -1 below, 0 none
     onset_lag: Codes  # how many points before this one the shift began (0: at it)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamspc.errors import Reason
-from streamspc.model import END, NEVER, ChartKind, Points, Signal
+from streamspc.model import END, NEVER, NO_POINT, ChartKind, Points, Signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def _series(stream: str, points: Points) -> dict[str, list[Row]]:
         "spc_sample_size": list(_rows(names, points.n.astype(float))),
         "spc_center": list(_rows(names, points.centre)),
         "spc_sigma": list(_rows(names, points.sigma)),
-        "spc_phase": list(_rows(names, np.where(points.phase == 255, np.nan, points.phase + 1.0))),
+        "spc_phase": list(_rows(names, np.where(points.phase == NO_POINT, np.nan, points.phase + 1.0))),
         "spc_baseline_version": list(_rows(names, points.version.astype(float))),
         "spc_control_limit": [*_rows(names, points.lcl, "lcl"), *_rows(names, points.ucl, "ucl")],
     }

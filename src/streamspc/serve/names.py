@@ -34,7 +34,7 @@ TABLE = (
     Metric("spc_statistic_limit", "gauge", ON_CHART, "Limit of the chart statistic in sigma; beyond it the chart signals."),
     Metric("spc_out_of_control", "gauge", ON_CHART, "Whether the chart signals at the last window (1) or not (0)."),
     Metric("spc_violations_total", "counter", ON_CHART, "Windows at which the chart signalled."),
-    Metric("spc_phase", "gauge", SERIES, "Phase of the series: 1 learns its baseline, 2 is judged."),
+    Metric("spc_phase", "gauge", SERIES, "Phase of the last window: 1 learnt from, 2 judged, 3 too few records."),
     Metric("spc_baseline_version", "gauge", SERIES, "Version of the frozen baseline; 0 while it is learnt."),
     # windows and episodes
     Metric("spc_window_end_timestamp_seconds", "gauge", ("stream",), "End of the last closed window, in event time."),

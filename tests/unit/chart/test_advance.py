@@ -5,8 +5,8 @@ import pytest
 
 from charting import ROWLESS, known, metric, step, stream
 from streamspc.chart import Bank
-from streamspc.chart.window import NO_POINT
-from streamspc.model import BaselineSpec, MetricKind
+from streamspc.chart.phase import TOO_FEW
+from streamspc.model import NO_POINT, BaselineSpec, MetricKind, Rule
 
 SPEC = stream(metric(), metric("n", MetricKind.COUNT), baseline=BaselineSpec(windows=5))
 
@@ -60,13 +60,31 @@ def test_a_baseline_is_never_taught_again():
 
 
 def test_where_there_is_no_value_there_is_no_point():
-    """Phase 255, no z, no signal; centre and version still say what the series is judged by."""
+    """No phase, no z, no signal; centre and version still say what the series is judged by."""
     bank = known(SPEC, ["a", "b"])
-    points = step(SPEC, bank, 0, [[np.nan, 9.0], [np.nan, np.nan]])
+    points = step(SPEC, bank, 0, [[np.nan, 9.0], [np.nan, np.nan]], n=0)
     assert phases(points) == [[NO_POINT, 1], [NO_POINT, NO_POINT]]
     assert np.isnan(points.z).tolist() == [[True, False], [True, True]]
     assert points.broken.tolist()[1] == [0, 0]
     assert points.centre[0, 0] == 0.0
+
+
+def test_records_without_a_value_are_too_few_and_not_missing():
+    """Learning or judged, the window has a phase of its own, teaches nothing and signals nothing."""
+    for bank in (grown("a", "b"), known(SPEC, ["a", "b"])):
+        points = step(SPEC, bank, 0, np.nan, n=[[9, 0], [0, 0]])
+        assert phases(points) == [[TOO_FEW, NO_POINT], [NO_POINT, NO_POINT]]
+        assert not points.broken.any()
+        assert not bank.learning.seen.any()
+
+
+def test_too_few_records_break_runs():
+    """Eight points on one side are none when one of the windows between had no value."""
+    spec = stream(metric(rules=(Rule.WE4,)))
+    for between, rules in (((), 1), ((np.nan,), 0)):
+        bank = known(spec, ["a"])
+        points = [step(spec, bank, at, value, n=3) for at, value in enumerate([0.4] * 4 + [*between] + [0.4] * 4)]
+        assert (points[-1].rules is not None) == rules
 
 
 def test_a_gap_is_no_point_for_any_series():

@@ -73,7 +73,7 @@ def test_missing_windows_add_no_false_alarms_in_time(share, points_an_alarm):
     """366.7 points an alarm where none is missing. Fewer where many are, for neighbours are less alike, but more windows of time."""
     rng = np.random.default_rng(9)
     spec = stream(metric(signal_by=ALONE))
-    bank, alarms, points = known(spec, [f"{i:04}" for i in range(4000)]), 0, 0
+    bank, alarms, points = known(spec, [f"{i:04}" for i in range(4000)]), 0.0, 0.0
     for at in range(900):
         z = np.where(rng.random((1, 4000)) < share, np.nan, rng.standard_normal((1, 4000)))
         alarms += np.count_nonzero(step(spec, bank, at, z).broken)

@@ -54,7 +54,7 @@ def plain(one, bank, points, numbers, s):
     learnt, fitted, z, told = [], None, np.zeros(len(at)), []
     for i, point in enumerate(points):
         if np.isnan(point.value[at, s]).any():
-            told.append((255, None, False, None))
+            told.append((2, None, False, None))  # there are records
             z = (1 - one.weight) * z
         elif fitted is None:
             told.append((0, None, False, None))

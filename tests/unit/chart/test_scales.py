@@ -110,4 +110,4 @@ def test_a_window_without_a_point_says_nothing():
     before = bank.more.ewma.value.copy()
     _, [points] = run(spec, np.full((1, 1), np.nan), bank=bank, start=2)
     assert not points.broken.any()
-    assert bank.more.ewma.value == pytest.approx((1.0 - spec.metrics[0].charts.ewma_scales[0]) * before)
+    assert bank.more.ewma.value == pytest.approx((1.0 - spec.metrics[1].charts.ewma_scales[0]) * before)

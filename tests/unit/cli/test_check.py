@@ -304,6 +304,21 @@ def test_a_gap_is_a_signal(place, capsys):
     assert ET.parse("junit.xml").find(".//testcase[@name='gaps']/failure") is not None
 
 
+def test_windows_of_too_few_records_are_points_of_their_own_and_said(place, capsys):
+    """The 0.9 quantile needs a hundred records a window and the shops have thirty: a phase in the points, a number, a cure."""
+    Path("shop.yaml").write_text(
+        CONFIG.replace("name: price, kind: mean, field: price", "name: price, kind: quantile, q: 0.9, field: price")
+    )
+    write("o.jsonl", orders(12))
+    main(["check", "--config.file", "shop.yaml", "--input", "o.jsonl", "--points", "p.jsonl"])
+    told = capsys.readouterr().out
+    assert "36 of too few records" in told
+    assert "warning: 36 windows of 3 series, most of them of price[*], have too few records to judge" in told
+    few = [row for row in map(json.loads, Path("p.jsonl").read_text().splitlines()) if row["metric"] == "price"]
+    assert {(row["phase"], row["value"], row["z"]) for row in few} == {("too_few", None, None)}
+    assert {row["n"] for row in few} == {30, 60}
+
+
 def test_what_was_not_judged_is_said(place, capsys):
     """In control means little where every series still learns."""
     write("x.jsonl", orders(8))

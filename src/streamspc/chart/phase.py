@@ -1,0 +1,38 @@
+"""Which phase each point is of, and which windows are none for want of records.
+
+A quantile of fewer than 10 / min(q, 1 - q) records, or the standard deviation of one, is no number to judge: such a window has records and
+no value. It is `too_few`, not missing: the data are there, the window is too narrow for the metric, and whoever reads the points can
+tell one from the other. To the charts both are the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from streamspc.chart.places import places
+from streamspc.model import NO_POINT, Phase
+
+if TYPE_CHECKING:
+    from streamspc.model import Bools, Codes, Ints
+
+    Phases = npt.NDArray[np.uint8]
+
+TOO_FEW = np.uint8(list(Phase).index(Phase.TOO_FEW))
+
+
+def phases(version: Codes, there: Bools, n: Ints) -> Phases:
+    """Index in `Phase` of each point [M, S], NO_POINT where there is none; n are the records of each."""
+    phase = (version > 0).view(np.uint8)
+    if not there.all():
+        at = places(~there)
+        phase[at] = np.where(n[at] > 0, TOO_FEW, NO_POINT)
+    return phase
+
+
+def together(there: Bools, judged: Bools, of_metrics: Phases) -> Phases:
+    """Of a chart of several metrics [S], from theirs [p, S]: too few where one of them is, and none is missing."""
+    missing = (of_metrics == NO_POINT).any(axis=0)
+    return np.where(there, judged.view(np.uint8), np.where(missing, NO_POINT, TOO_FEW))
