@@ -171,7 +171,7 @@ def _judge(one: MultivariateSpec, chart: Chart, of_metrics: tuple[Points, Floats
     """One window of one chart, and the chart after it. `of_metrics`: their points and distances in sigma [M, S]."""
     points, z = of_metrics
     p, weight = len(rows), one.weight
-    there = ~np.isnan(points.value[rows]).any(axis=0)
+    there = np.logical_and.reduce(~np.isnan(points.value[rows]), axis=0)
     judged = there & (chart.version > 0)
     average = (1.0 - weight) * chart.average + np.where(judged, weight * (z[rows] - chart.centre), 0.0)
     scale = (2.0 - weight) / weight
@@ -185,7 +185,7 @@ def _judge(one: MultivariateSpec, chart: Chart, of_metrics: tuple[Points, Floats
     arrays |= {"value": t2, "n": points.n[rows].min(axis=0), "centre": np.where(chart.version > 0, float(p), np.nan), "ucl": chart.limit}
     arrays |= {"z": z, "shewhart_limit": limit, "ewma": z if ewma else nothing}
     arrays |= dict.fromkeys(("ewma_limit", "ewma_width"), limit if ewma else nothing)
-    arrays |= {"phase": together(there, chart.version > 0, points.phase[rows]), "version": chart.version}
+    arrays |= {"phase": together(there, chart.version, points.phase[rows]), "version": chart.version}
     arrays |= {"broken": over * bit, "side": over.astype(np.int8), "onset_lag": np.where(over & ewma, age - 1, 0).astype(np.int32)}
     contributions = None
     if over.any():

@@ -32,7 +32,7 @@ def phases(version: Codes, there: Bools, n: Ints) -> Phases:
     return phase
 
 
-def together(there: Bools, judged: Bools, of_metrics: Phases) -> Phases:
+def together(there: Bools, version: Codes, of_metrics: Phases) -> Phases:
     """Of a chart of several metrics [S], from theirs [p, S]: too few where one of them is, and none is missing."""
     missing = (of_metrics == NO_POINT).any(axis=0)
-    return np.where(there, judged.view(np.uint8), np.where(missing, NO_POINT, TOO_FEW))
+    return np.where(there, (version > 0).view(np.uint8), np.where(missing, NO_POINT, TOO_FEW))
