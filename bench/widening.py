@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from streamspc.chart.baseline import Learnt, freeze
+from streamspc.chart.baseline import Windows, freeze
 from streamspc.design import shewhart_cusum_limit
 from streamspc.design.widening import along
 from streamspc.model import MetricKind
@@ -39,7 +39,7 @@ class World:
         self.now = self.rng.standard_normal(SERIES)
         learnt = np.array([self.step().copy() for _ in range(m)])
         frozen = freeze(
-            MetricKind.SUM, Learnt(learnt, np.ones(learnt.shape, np.int64), np.zeros(learnt.shape), np.zeros(learnt.shape)), 3.5
+            MetricKind.SUM, Windows(learnt, np.ones(learnt.shape, np.int64), np.zeros(learnt.shape), np.zeros(learnt.shape)), 3.5
         )
         self.centre, self.sigma, self.used = frozen.centre, np.sqrt(frozen.between), frozen.phi
 

@@ -13,7 +13,7 @@ from streamspc import wire
 from streamspc.bucket.merge import scatter
 from streamspc.bucket.tally import empty, plan
 from streamspc.errors import Fatal
-from streamspc.model import END, Block, Points, Progress, Sources
+from streamspc.model import END, Block, Learnt, Points, Progress, Sources
 from streamspc.wire.container import RELEASES
 from tallying import WINDOW, Row, bits, stream, table
 
@@ -111,6 +111,21 @@ def test_points_of_charts_of_several_metrics_name_who_adds_what():
 
     with pytest.raises(Fatal, match="of shape"):
         wire.decode_points(wire.encode_points(replace(points(), contributors=whose[:2], contributions=told)))
+
+
+def test_points_say_which_baselines_were_estimated():
+    """Columns of their own length, there only where there are some; those that do not belong together are refused."""
+    metric, segment, version, windows, kept = (np.array(numbers, np.int32) for numbers in ((0, 1), (2, 0), (1, 2), (50, 50), (49, 48)))
+    of, dropped = np.array([0, 1, 1], np.int32), np.array([8, 10, 11])
+    learnt = Learnt(metric, segment, version, windows, kept, np.array([7, 9]), np.array([0, 2], np.uint8), of, dropped)
+    found = wire.decode_points(wire.encode_points(replace(points(), learnt=learnt)))
+    assert found.learnt is not None
+    assert [(a.dtype, a.tolist()) for a in found.learnt] == [(a.dtype, a.tolist()) for a in learnt]
+    assert wire.decode_points(wire.encode_points(points())).learnt is None
+
+    for broken in (learnt._replace(kept=kept[:1]), learnt._replace(dropped=np.array([8]))):
+        with pytest.raises(Fatal, match="of shape"):
+            wire.decode_points(wire.encode_points(replace(points(), learnt=broken)))
 
 
 def test_points_from_before_the_limits_of_charts_stay_readable():

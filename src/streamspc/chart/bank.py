@@ -177,8 +177,8 @@ class Bank:
             self.unconfirmed = self.unconfirmed.restarted(series[self.plan.confirmed])
 
     def graduate(self) -> None:
-        """Forget the Phase I windows of segments whose metrics all have a baseline."""
-        stay = np.flatnonzero((self.baseline.version[:, self.columns] == 0).any(axis=0))
+        """Forget the Phase I windows of segments whose metrics all have a firm baseline."""
+        stay = np.flatnonzero(self.learning.unsettled(self.baseline, self.columns).any(axis=0))
         if len(stay) < len(self.columns):
             self.columns, self.learning = self.columns[stay], self.learning.take(stay)
 

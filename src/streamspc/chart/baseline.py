@@ -32,12 +32,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart import autocorrelation, order, rare, sigma, skew
+from streamspc.chart import autocorrelation, evidence, order, rare, sigma, skew
 from streamspc.chart.plan import RATIOS
 from streamspc.chart.rare import Rare
 from streamspc.model import MetricKind
 
 if TYPE_CHECKING:
+    from streamspc.chart.evidence import Doubts
     from streamspc.chart.rare import Sides
     from streamspc.model import Bools, Codes, Floats, Ints
 
@@ -57,6 +58,7 @@ class Baseline(NamedTuple):
     side: Sides  # +1, -1: a rare series, see `rare`; 0: any other
     expected: Floats
     relative: Floats
+    doubt: Doubts  # not 0: it is provisional, see `evidence`
     version: Codes
 
     @classmethod
@@ -73,6 +75,7 @@ class Baseline(NamedTuple):
             side=np.zeros(shape, np.int8),
             expected=np.zeros(shape),
             relative=np.zeros(shape),
+            doubt=np.zeros(shape, np.uint8),
             version=np.zeros(shape, np.int32),
         )
 
@@ -88,7 +91,7 @@ class Baseline(NamedTuple):
         return np.maximum(result, sigma.floor(self.centre), out=result)
 
 
-class Learnt(NamedTuple):
+class Windows(NamedTuple):
     """Phase I windows [m, q] of q series of one kind of metric."""
 
     value: Floats
@@ -98,7 +101,7 @@ class Learnt(NamedTuple):
 
 
 class Frozen(NamedTuple):
-    """What q series have learnt, each [q]; see `Baseline`."""
+    """What q series have learnt, each [q]; see `Baseline`. `keep` [m, q] are the windows that it was learnt from."""
 
     centre: Floats
     between: Floats
@@ -109,9 +112,11 @@ class Frozen(NamedTuple):
     side: Sides
     expected: Floats
     relative: Floats
+    doubt: Doubts
+    keep: Bools
 
 
-def freeze(kind: MetricKind, windows: Learnt, screen: float) -> Frozen:
+def freeze(kind: MetricKind, windows: Windows, screen: float) -> Frozen:
     """The baselines of q series of one kind of metric."""
     keep = screened(kind, windows, screen)
     value, n, m = windows.value, windows.n, order.kept(keep).astype(np.int32)
@@ -131,10 +136,11 @@ def freeze(kind: MetricKind, windows: Learnt, screen: float) -> Frozen:
     less = (within > 0.0) & (m >= ENOUGH)
     unit *= np.where(less, np.minimum(1.0, spread / np.where(less, within, 1.0)), 1.0)
     bend = np.where(few.side == 0, skew.learn(kind, skew.Windows(distance, n, windows.unit), centre, keep), 0.0)
-    return Frozen(centre, between, unit, bend, phi, m, *few)
+    doubt = evidence.doubts(kind, (value, n), keep, phi, few.side)
+    return Frozen(centre, between, unit, bend, phi, m, *few, doubt, keep)
 
 
-def _few(kind: MetricKind, windows: Learnt, keep: Bools, between: Floats) -> Rare:
+def _few(kind: MetricKind, windows: Windows, keep: Bools, between: Floats) -> Rare:
     """Which of q series are rare."""
     if kind is MetricKind.COUNT:
         return rare.of_counts(windows.value, keep, between)
@@ -144,7 +150,7 @@ def _few(kind: MetricKind, windows: Learnt, keep: Bools, between: Floats) -> Rar
     return Rare(nothing.astype(np.int8), nothing, nothing)
 
 
-def screened(kind: MetricKind, windows: Learnt, screen: float) -> Bools:
+def screened(kind: MetricKind, windows: Windows, screen: float) -> Bools:
     """Which windows are kept. [m, q]."""
     m = len(windows.value)
     keep = np.ones(windows.value.shape, bool)
@@ -158,7 +164,7 @@ def screened(kind: MetricKind, windows: Learnt, screen: float) -> Bools:
     return keep
 
 
-def _near(kind: MetricKind, windows: Learnt, keep: Bools, screen: float) -> Bools:
+def _near(kind: MetricKind, windows: Windows, keep: Bools, screen: float) -> Bools:
     """Which windows lie within `screen` robust sigma of the median of those kept. [m, q]."""
     value = windows.value
     centre = order.median(value, keep)

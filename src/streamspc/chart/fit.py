@@ -22,6 +22,7 @@ class Fit(NamedTuple):
     correlated: bool  # is there any phi
     rare: bool  # is any series rare
     skewed: Ints  # metrics of which some series is
+    provisional: bool  # is any baseline
 
 
 def fit(baseline: Baseline, limits: Limits) -> Fit:
@@ -37,4 +38,5 @@ def fit(baseline: Baseline, limits: Limits) -> Fit:
         bool(baseline.phi.any()),
         bool(baseline.side.any()),
         np.flatnonzero(baseline.bend.any(axis=1)),
+        bool(baseline.doubt.any()),
     )

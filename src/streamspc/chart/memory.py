@@ -58,19 +58,19 @@ class Memory:
     def add(self, rows: Ints, statistics: Statistics, baseline: Baseline) -> tuple[npt.NDArray[np.int64], Floats]:
         """Remember a window where it has all of the metrics `rows`.
 
-        Segments that have seen enough leave: their columns [q], and their windows [m, p, q] in sigma of their metrics. A metric has its
-        baseline by then, for it has at least as many points.
+        Segments that have seen enough leave once no baseline of their metrics is provisional: their columns [q], and their windows [m, p,
+        q] in sigma of their metrics. A metric has its baseline by then, for it has at least as many points.
         """
         if not len(self.columns):
             return self.columns, self.value
         value = statistics.value[np.ix_(rows, self.columns)]
-        place = np.flatnonzero(~np.isnan(value).any(axis=0))
+        place = np.flatnonzero(~np.isnan(value).any(axis=0) & (self.seen < len(self.value)))
         window, column = self.seen[place], self.columns[place]
         self.value[window, :, place] = value[:, place].T
         self.n[window, :, place] = statistics.n[np.ix_(rows, column)].T
         self.extra[window, :, place] = statistics.extra[np.ix_(rows, column)].T
         self.seen[place] += 1
-        due = self.seen == len(self.value)
+        due = (self.seen == len(self.value)) & ~(baseline.doubt[np.ix_(rows, self.columns)] != 0).any(axis=0)
         z, columns = self._standardised(rows, due, baseline), self.columns[due]
         if due.any():
             stay = np.flatnonzero(~due)

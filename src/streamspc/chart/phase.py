@@ -16,16 +16,19 @@ from streamspc.chart.places import places
 from streamspc.model import NO_POINT, Phase
 
 if TYPE_CHECKING:
+    from streamspc.chart.bank import Bank
     from streamspc.model import Bools, Codes, Ints
 
     Phases = npt.NDArray[np.uint8]
 
-TOO_FEW = np.uint8(list(Phase).index(Phase.TOO_FEW))
+TOO_FEW, PROVISIONAL = (np.uint8(list(Phase).index(phase)) for phase in (Phase.TOO_FEW, Phase.PROVISIONAL))
 
 
-def phases(version: Codes, there: Bools, n: Ints) -> Phases:
+def phases(bank: Bank, there: Bools, n: Ints) -> Phases:
     """Index in `Phase` of each point [M, S], NO_POINT where there is none; n are the records of each."""
-    phase = (version > 0).view(np.uint8)
+    phase = (bank.baseline.version > 0).view(np.uint8)
+    if bank.fit.provisional:
+        phase[places(bank.baseline.doubt != 0)] = PROVISIONAL
     if not there.all():
         at = places(~there)
         phase[at] = np.where(n[at] > 0, TOO_FEW, NO_POINT)

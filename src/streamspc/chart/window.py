@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from streamspc.chart.rules import Bits
     from streamspc.chart.scales import More
     from streamspc.chart.score import Score
-    from streamspc.model import Bools, Floats, Ints, Sources, Statistics, StreamSpec
+    from streamspc.model import Bools, Floats, Ints, Learnt, Sources, Statistics, StreamSpec
 
 SHEWHART_BIT = 1 << list(ChartKind).index(ChartKind.SHEWHART)
 EWMA_BIT = 1 << list(ChartKind).index(ChartKind.EWMA)
@@ -77,7 +77,7 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
         records=records,
         value=value,
         n=statistics.n,
-        phase=phases(bank.baseline.version, now.there, statistics.n * (not window.gap)),
+        phase=phases(bank, now.there, statistics.n * (not window.gap)),
         broken=spoken.broken,
         side=spoken.side,
         onset_lag=spoken.lag,
@@ -89,7 +89,9 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
         **_shown(bank, now),  # type: ignore[arg-type]  # floats, all of them
     )
     _move(bank, now, spoken)
-    _learn(bank, replace(statistics, value=value))
+    learnt = _learn(bank, replace(statistics, value=value), spoken, window.start)
+    if learnt is not None:
+        points = replace(points, learnt=learnt)
     return multivariate.advance(spec, bank, statistics, points) if spec.multivariate else points
 
 
@@ -209,16 +211,18 @@ def _move(bank: Bank, now: _Charts, spoken: Spoken) -> None:
         bank.runs = now.rows.runs.restarted(over) if over.any() else now.rows.runs
 
 
-def _learn(bank: Bank, statistics: Statistics) -> None:
-    """Phase I: remember the window; series that have seen enough get their baseline, and charts at zero."""
+def _learn(bank: Bank, statistics: Statistics, spoken: Spoken, start: int) -> Learnt | None:
+    """Phase I: remember the window; series that have seen enough get their baseline, and charts at zero. What was estimated, if any was."""
     if not len(bank.columns):
-        return
-    bank.learning.add(statistics, bank.columns)
-    due = bank.learning.due(bank.baseline, bank.columns)
-    if len(due[0]):
-        bank.baseline = bank.learning.freeze(bank.plan, bank.baseline, bank.columns, due)
-        ready = np.zeros(bank.baseline.version.shape, bool)
-        ready[due[0], bank.columns[due[1]]] = True
-        bank.refit()
-        bank.restart(ready)
-        bank.graduate()
+        return None
+    teaches = bank.learning.unsettled(bank.baseline, bank.columns) & (spoken.broken[:, bank.columns] == 0)
+    due = bank.learning.due(bank.plan.baseline.windows, bank.learning.add(statistics, start, bank.columns, teaches))
+    if not len(due[0]):
+        return None
+    bank.baseline, learnt = bank.learning.freeze(bank.plan, bank.baseline, bank.columns, due, bank.limits.arl0 > 0.0)
+    ready = np.zeros(bank.baseline.version.shape, bool)
+    ready[learnt.metric, learnt.segment] = True
+    bank.refit()
+    bank.restart(ready)
+    bank.graduate()
+    return learnt

@@ -42,6 +42,7 @@ class Episode(msgspec.Struct, kw_only=True):
     baseline_version: int
     rejected: bool
     muted: bool
+    provisional: bool  # all of its signals: nothing was promised of them
     over: bool = False  # back in control before the end of the data
     sources: tuple[Span, ...]  # offsets that its windows came from; of a file, the numbers of its records from 1
 
@@ -113,6 +114,7 @@ def _opened(signal: Signal, severity: float) -> Episode:
             "baseline_version": signal.baseline_version,
             "rejected": signal.rejected,
             "muted": signal.muted,
+            "provisional": signal.provisional,
             "sources": _together(signal.sources),
         }
         | _worst(signal, severity),
@@ -125,6 +127,7 @@ def _updated(episode: Episode, signal: Signal, severity: float) -> None:
     episode.charts += tuple(chart for chart in signal.charts if chart not in episode.charts)
     episode.rules += tuple(rule for rule in signal.rules if rule not in episode.rules)
     episode.rejected |= signal.rejected
+    episode.provisional &= signal.provisional
     episode.sources = _together((*episode.sources, *signal.sources))
     if severity > episode.severity:
         for name, value in _worst(signal, severity).items():

@@ -53,7 +53,7 @@ def _series(suite: ET.Element, report: Report, series: Series, episodes: list[Ep
         message = f"{len(episodes)} episode(s), the first at {iso(episodes[0].opened, report.spec.timezone)}"
         failure = ET.SubElement(case, "failure", message=_text(message), type="out of control")
         failure.text = _text("\n".join(told(report, episode) for episode in episodes))
-    elif not series.monitoring:
+    elif not series.monitoring and not series.provisional:
         few = f", {series.too_few} more have too few records" if series.too_few else ""
         ET.SubElement(case, "skipped", message=f"it learns: {series.learning} of {report.spec.baseline.windows} windows{few}")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from streamspc.check.baselines import estimated
 from streamspc.check.episodes import Book, Episode
 from streamspc.check.severity import Scale
 from streamspc.model import ChartKind, Phase, Signal, Span
@@ -14,6 +15,7 @@ from streamspc.model import ChartKind, Phase, Signal, Span
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from streamspc.check.baselines import Estimated
     from streamspc.check.episodes import Mark
     from streamspc.flow import Outputs
     from streamspc.model import Floats, Ints, MetricSpec, Points, StreamSpec
@@ -30,6 +32,7 @@ class Series(NamedTuple):
     learning: int
     monitoring: int
     too_few: int  # windows with records, but too few of them for a value
+    provisional: int  # charted before the evidence sufficed
 
 
 class Seen(NamedTuple):
@@ -51,6 +54,7 @@ class Report:
         self.first: int | None = None  # start of the first window
         self.end: int | None = None  # of the last one
         self.gaps: list[tuple[int, int]] = []
+        self.baselines: list[Estimated] = []
         self.rejected = 0  # windows, counted for each segment that is rejected
         self.counts: dict[str, int] = {}  # of the fold: late_after_close, segment_limit
         self._book = Book()
@@ -69,6 +73,7 @@ class Report:
         self.rejected += sum(hasattr(verdict, "segment") for verdict in out.verdicts)
         for points in out.points:
             self._count(points)
+            self.baselines.extend(estimated(points))
             severity = self._scale.severity(points)
             yield Seen(points, severity, self._book.take(points, by_start[points.start], severity))
 
@@ -99,6 +104,11 @@ class Report:
             return None
         budget = self.spec.budget
         return (self.points(Phase.MONITORING) if budget.per == "series" else self.judged) / budget.arl0
+
+    def provisional(self) -> list[Estimated]:
+        """The newest baseline of each series, by metric and segment, where it is provisional."""
+        newest = {(one.metric, one.segment): one for one in self.baselines}
+        return [newest[name] for name in sorted(newest) if newest[name].provisional]
 
     def points(self, phase: Phase) -> int:
         """Points of that phase."""

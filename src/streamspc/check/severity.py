@@ -29,14 +29,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr
 
-from streamspc.model import ChartKind, Phase
+from streamspc.model import ChartKind, charted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamspc.model import Bools, Floats, Points, StreamSpec
 
-MONITORING = list(Phase).index(Phase.MONITORING)
 AT_LIMIT = 0.5
 
 
@@ -80,7 +79,7 @@ class Scale:
             worst = np.fmax(worst, np.where(there, surprise[kind], 0.0))
         severity = worst / (1.0 + worst)
         severity = np.where(points.broken != 0, np.maximum(severity, AT_LIMIT), severity)
-        return np.where(points.phase == MONITORING, severity, 0.0)
+        return np.where(charted(points.phase), severity, 0.0)
 
     def _sided(self, x: Floats) -> Floats:
         """How far on a side that is asked for."""

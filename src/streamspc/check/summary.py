@@ -10,16 +10,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from streamspc.check.baselines import REASONS
 from streamspc.check.rows import iso
 from streamspc.model import Phase
 
 if TYPE_CHECKING:
+    from streamspc.check.baselines import Estimated
     from streamspc.check.drive import Steps
     from streamspc.check.episodes import Episode
     from streamspc.check.report import Report, Series
     from streamspc.model import Span
 
 MOST = 20  # episodes that people are shown
+MANY = 0.1  # share of a series' windows that have too few records, beyond which people are warned
+DROPPED = 3  # windows that screening left out, likewise
 PIPED = 160  # columns where no terminal tells its width
 _TIMES = ("opened", "until", "onset", "worst")
 
@@ -39,6 +43,7 @@ def facts(report: Report, steps: Steps, config: str) -> dict[str, Any]:
         "start": None if report.first is None else iso(report.first, zone),
         "end": None if report.end is None else iso(report.end, zone),
         "points": {phase.value: report.points(phase) for phase in Phase},
+        "baselines": [_baseline(one, zone) for one in report.baselines],
         "series": [series._asdict() for series in report.series()],
         "rejected": report.rejected,
         "promise": {"arl0": report.spec.budget.arl0, "per": report.spec.budget.per, "expected_false_episodes": report.expected()},
@@ -63,10 +68,15 @@ def _episode(episode: Episode, zone: str) -> dict[str, Any]:
     return told | {name: iso(told[name], zone) for name in _TIMES}
 
 
+def _baseline(one: Estimated, zone: str) -> dict[str, Any]:
+    told = msgspec.structs.asdict(one) | {name: iso(getattr(one, name), zone) for name in ("at", "first")}
+    return told | {"dropped": [iso(start, zone) for start in one.dropped]}
+
+
 def warnings(report: Report) -> list[str]:
     """What makes `in control` mean less than it says."""
     series = report.series()
-    learning = sum(not one.monitoring for one in series)
+    learning = sum(not one.monitoring and not one.provisional for one in series)
     told = []
     if learning:
         wanted = report.spec.baseline.windows
@@ -74,9 +84,19 @@ def warnings(report: Report) -> list[str]:
             "nothing was judged: every series" if learning == len(series) else f"{learning} of {len(series)} series were not judged: each"
         )
         told.append(f"{which} still learns from its first {wanted} windows (`baseline.windows`)")
-    if few := [one for one in series if one.too_few]:
+    if provisional := report.provisional():
+        told.append(_provisional(provisional, len(series)))
+    if few := [one for one in series if one.too_few > MANY * (one.learning + one.monitoring + one.provisional + one.too_few)]:
         told.append(_too_few(few))
     return told
+
+
+def _provisional(which: list[Estimated], series: int) -> str:
+    """Baselines that promise nothing yet, and what they lack."""
+    lacks = " and ".join(dict.fromkeys(REASONS[doubt] for one in which for doubt in one.provisional))
+    one = f"the baseline of {which[0].metric}[{which[0].segment}] is"
+    many = f"the baselines of {len(which)} of {series} series are"
+    return f"{one if len(which) == 1 else many} still provisional ({lacks}): signals are marked, nothing is rejected, nothing is promised"
 
 
 def _too_few(few: list[Series]) -> str:
@@ -97,10 +117,14 @@ def show(report: Report, steps: Steps, verdict: str) -> None:
     console.print(Text(f"{steps.records:,} records, {report.windows:,} windows{span}"))
     learning, monitoring = report.points(Phase.LEARNING), report.points(Phase.MONITORING)
     few = f"{n:,} of too few records, " if (n := report.points(Phase.TOO_FEW)) else ""
-    judged = f"{monitoring:,} points judged, {learning:,} learnt from, {few}{report.rejected:,} windows rejected"
+    charted = f"{n:,} charted provisionally, " if (n := report.points(Phase.PROVISIONAL)) else ""
+    judged = f"{monitoring:,} points judged, {learning:,} learnt from, {charted}{few}{report.rejected:,} windows rejected"
     console.print(Text(f"{len(report.series()):,} series, {judged}"))
     if (expected := report.expected()) is not None:
-        console.print(Text(f"{len(report.episodes):,} episodes; had nothing changed, {expected:.2g} would be expected by chance"))
+        early = f", {n:,} of them provisional" if (n := sum(episode.provisional for episode in report.episodes)) else ""
+        console.print(Text(f"{len(report.episodes):,} episodes{early}; had nothing changed, {expected:.2g} would be expected by chance"))
+    if any(one.dropped for one in report.baselines):
+        console.print(Text(_left_out(report, zone)))
     for reason, n in sorted(steps.refused.items()):
         where, detail = steps.examples[reason]
         console.print(Text(f"refused: {reason} {n:,} ({f'first: {report.places([where])}: ' if where else ''}{detail})"))
@@ -113,6 +137,15 @@ def show(report: Report, steps: Steps, verdict: str) -> None:
         console.print(Text(f"warning: {warning}"))
     if report.episodes:
         console.print(_table(report.episodes, zone))
+
+
+def _left_out(report: Report, zone: str) -> str:
+    """What screening left out, and the first few of it."""
+    some = [one for one in report.baselines if one.dropped]
+    shown = [f"{one.metric}[{one.segment}] {iso(start, zone)}" for one in some for start in one.dropped[:DROPPED]][:DROPPED]
+    dropped, windows = sum(len(one.dropped) for one in some), sum(one.windows for one in report.baselines)
+    more = f" and {dropped - len(shown):,} more" if dropped > len(shown) else ""
+    return f"Phase I left out {dropped:,} of {windows:,} windows as far from the others: {', '.join(shown)}{more}"
 
 
 def _table(episodes: list[Episode], zone: str) -> Table:
@@ -133,7 +166,7 @@ def _table(episodes: list[Episode], zone: str) -> Table:
             "-" if e.value is None else f"{e.value:.5g}",
             limits,
             f"{e.severity:.3f}",
-            ("yes" if e.rejected else "") + (" muted" if e.muted else ""),
+            ("yes" if e.rejected else "") + (" muted" if e.muted else "") + (" provisional" if e.provisional else ""),
         )
         table.add_row(*map(Text, cells))
     return table

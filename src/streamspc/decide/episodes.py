@@ -8,7 +8,7 @@ Enough are `quiet`, and at least twice as many as any signal of the episode took
 since, and were the shift still there they would by then have told so again. With `quiet` alone a lasting shift of one sigma, which a
 CUSUM tells every ten points, would open and close an episode each time.
 
-Only points of Phase II count. A window without a point changes nothing.
+Only points of Phase II count, provisional ones too; their signals say so. A window without a point changes nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamspc.decide.history import WINDOWS, spans
-from streamspc.model import NEVER, ChartKind, Contribution, Phase, Rule, Signal
+from streamspc.model import NEVER, ChartKind, Contribution, Phase, Rule, Signal, charted
 from streamspc.model.lanes import Lanes, join, take
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Part = tuple[Sequence[str], Lanes]
     Series = tuple[npt.NDArray[np.intp], ...]  # metric and column
 
-MONITORING = list(Phase).index(Phase.MONITORING)
+MONITORING, PROVISIONAL = (list(Phase).index(phase) for phase in (Phase.MONITORING, Phase.PROVISIONAL))
 CHARTS = tuple(ChartKind)
 SPOKEN = [tuple(chart.value for bit, chart in enumerate(CHARTS) if broken >> bit & 1) for broken in range(1 << len(CHARTS))]
 
@@ -145,7 +145,7 @@ def episode_id(points: Points, state: State, series: tuple[int, int]) -> str:
 
 def _turn(spec: StreamSpec, state: State, points: Points) -> tuple[Bools, Bools, Bools]:
     """The state after the points; which series open, update and resolve an episode."""
-    there = points.phase == MONITORING
+    there = charted(points.phase)
     signals = there & (points.broken != 0)
     quiet = there & ~signals
     opening, updating = signals & ~state.open, signals & state.open
@@ -182,6 +182,7 @@ def _of_points(points: Points, events: Series) -> dict[str, list[Any]]:
     said["rules"] = [()] * len(events[0]) if points.rules is None else [_rules(bits) for bits in points.rules[events].tolist()]
     said["contributions"] = [contributions(points, *series) for series in zip(*(part.tolist() for part in events), strict=True)]
     said["n"] = points.n[events].tolist()
+    said["provisional"] = (points.phase[events] == PROVISIONAL).tolist()
     said["baseline_version"] = points.version[events].tolist()
     return said
 

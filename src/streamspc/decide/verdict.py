@@ -1,7 +1,8 @@
 """Verdicts: which segments of a window are rejected and why, and how many records nobody could judge.
 
 A (window, segment) is rejected when a metric that a `judge_by` rule names for this segment signals, in Phase II, on one of the rule's
-charts; direction and min_effect hold as for every signal. Records of other segments are not touched, whatever the reason.
+charts; direction and min_effect hold as for every signal. A series whose baseline is provisional signals and rejects nothing. Records of
+other segments are not touched, whatever the reason.
 """
 
 from __future__ import annotations

@@ -94,6 +94,7 @@ def _numbers(told: Told, spec: StreamSpec | None) -> dict[str, Any]:
         "onset": {"time": _time(signal.onset, spec), "sources": _spans(signal.onset_sources)},
         "sources": _spans(signal.sources),
         "baseline_version": signal.baseline_version,
+        "provisional": signal.provisional,
         "rejected": told.rejected,
         "action": wording.action(told, spec),
         "config": signal.config,

@@ -36,6 +36,8 @@ RULES: dict[str, str] = {
 SHARES = frozenset({MetricKind.PROPORTION, MetricKind.NULL_RATE})
 
 
+PROVISIONAL = ", provisional: too little is known yet to promise anything, so nothing is rejected"
+
 BEFORE, AFTER = 24, 6  # windows around an episode that a dashboard shows
 
 
@@ -65,7 +67,7 @@ def title(signal: Signal, spec: StreamSpec | None) -> str:
         return f"{signal.stream} is silent: a long run of windows without records"
     if signal.kind == "resolve":
         return f"{series(signal)} back in control"
-    return f"{series(signal)} out of control: {rule(signal, spec)}"
+    return f"{series(signal)} out of control{' (provisional)' * signal.provisional}: {rule(signal, spec)}"
 
 
 def series(signal: Signal) -> str:
@@ -136,7 +138,7 @@ def facts(told: Told, spec: StreamSpec | None) -> list[Fact]:
         Fact("Since", since(signal, spec)),
         Fact("Lasted", f"{span_of_time(signal.end - signal.opened)}, {signal.windows} windows signalled")
         if signal.kind == "resolve"
-        else Fact("Baseline", f"version {signal.baseline_version}"),
+        else Fact("Baseline", f"version {signal.baseline_version}{PROVISIONAL if signal.provisional else ''}"),
         urgency,
         Fact("Action", action(told, spec)),
     ]

@@ -21,8 +21,11 @@ from streamspc.model.local import KafkaLocal, Local, ReceiverKind, ReceiverLocal
 from streamspc.model.notices import Answer, Labels, Notice, Rendered, Told
 from streamspc.model.points import (
     NO_POINT,
+    Doubt,
+    Learnt,
     Phase,
     Points,
+    charted,
 )
 from streamspc.model.routing import Routed
 from streamspc.model.semantics import (
@@ -100,6 +103,7 @@ __all__ = [
     "ControlRecord",
     "Count",
     "Counted",
+    "Doubt",
     "Effect",
     "EpisodeSpec",
     "EventTime",
@@ -116,6 +120,7 @@ __all__ = [
     "Judged",
     "KafkaLocal",
     "Labels",
+    "Learnt",
     "Links",
     "Local",
     "MetricKind",
@@ -153,6 +158,7 @@ __all__ = [
     "Told",
     "VerdictRecord",
     "View",
+    "charted",
     "shard",
     "sizes",
     "take",

@@ -59,6 +59,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     contributions: tuple[Contribution, ...] = ()  # of a chart of several metrics, the largest first
     rejected: bool = False
     muted: bool = False
+    provisional: bool = False  # of a baseline that promises nothing yet; it rejects nothing
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True, tag="rejected"):

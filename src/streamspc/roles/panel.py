@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import structlog
 
 from streamspc.errors import Reason
 from streamspc.model import END, NEVER, NO_POINT, ChartKind, Points, Signal
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from streamspc.flow import Outputs, State
     from streamspc.roles.meters import Meters
 
+log = structlog.get_logger()
+
 CHARTS = tuple(ChartKind)
+SHOWN = 5  # windows that screening left out, in the log
 Row = tuple[tuple[str, ...], float]
 Gauges = dict[tuple[str, tuple[str, ...]], float]  # by family and labels; chart partitions add up, of times the earliest counts
 
@@ -41,6 +45,7 @@ class Panel:
         for points in out.points:
             latest[partition, points.stream] = points
             _count_broken(points, meters)
+            _count_learnt(points, meters)
         self._latest = latest
         for signal in out.signals:
             _count_signal(signal, meters)
@@ -78,6 +83,7 @@ def _gauges(state: State, name: str) -> Gauges:
     gauges: Gauges = {
         ("spc_open_windows", mine): float(of.windows.count()) if of.has_whole else 0.0,
         ("spc_series", mine): float(len(of.bank.segments) * len(of.stream.spec.series)),
+        ("spc_series_provisional", mine): float(np.count_nonzero(of.bank.baseline.doubt)),
         ("spc_episodes_open", mine): float(of.episodes.state.open.sum()),
         ("spc_series_dropped_total", mine): float(of.counts[Reason.SEGMENT_LIMIT.value]),
         ("spc_records_refused_total", (name, "chart", late)): float(of.counts[late]),
@@ -94,6 +100,27 @@ def _count_broken(points: Points, meters: Meters) -> None:
             if points.broken[metric, segment] >> bit & 1:
                 labels = (points.stream, points.metrics[metric], points.segments[segment], chart.value)
                 meters.count("spc_violations_total", labels)
+
+
+def _count_learnt(points: Points, meters: Meters) -> None:
+    """Baselines that were estimated; the log says so too, with the first windows that screening left out."""
+    learnt = points.learnt
+    if learnt is None:
+        return
+    for metric in np.unique(learnt.metric).tolist():
+        here, labels = learnt.metric == metric, (points.stream, points.metrics[metric])
+        meters.count("spc_baselines_total", labels, float(np.count_nonzero(here)))
+        meters.count("spc_baseline_windows_dropped_total", labels, float(np.count_nonzero(here[learnt.baseline])))
+    series = zip(learnt.metric[learnt.baseline[:SHOWN]], learnt.segment[learnt.baseline[:SHOWN]], learnt.dropped, strict=False)
+    log.info(
+        "baselines estimated",
+        stream=points.stream,
+        series=len(learnt.metric),
+        provisional=int(np.count_nonzero(learnt.doubt)),
+        windows=int(learnt.windows.sum()),
+        dropped=len(learnt.dropped),
+        first_dropped=[f"{points.metrics[m]}[{points.segments[s]}] {np.datetime64(int(start), 'us')}Z" for m, s, start in series],
+    )
 
 
 def _count_signal(signal: Signal, meters: Meters) -> None:

@@ -34,8 +34,13 @@ TABLE = (
     Metric("spc_statistic_limit", "gauge", ON_CHART, "Limit of the chart statistic in sigma; beyond it the chart signals."),
     Metric("spc_out_of_control", "gauge", ON_CHART, "Whether the chart signals at the last window (1) or not (0)."),
     Metric("spc_violations_total", "counter", ON_CHART, "Windows at which the chart signalled."),
-    Metric("spc_phase", "gauge", SERIES, "Phase of the last window: 1 learnt from, 2 judged, 3 too few records."),
+    Metric("spc_phase", "gauge", SERIES, "Phase of the last window: 1 learnt from, 2 judged, 3 too few records, 4 provisional."),
     Metric("spc_baseline_version", "gauge", SERIES, "Version of the frozen baseline; 0 while it is learnt."),
+    Metric("spc_baselines_total", "counter", ("stream", "metric"), "Baselines estimated, each a version."),
+    Metric(
+        "spc_baseline_windows_dropped_total", "counter", ("stream", "metric"), "Windows that screening left out of baselines, as outliers."
+    ),
+    Metric("spc_series_provisional", "gauge", ("stream",), "Series whose baseline is provisional: they signal and reject nothing."),
     # windows and episodes
     Metric("spc_window_end_timestamp_seconds", "gauge", ("stream",), "End of the last closed window, in event time."),
     Metric("spc_windows_total", "counter", ("stream",), "Windows closed and charted."),

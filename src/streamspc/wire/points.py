@@ -1,8 +1,9 @@
 """Format of points (version 1): each array of `model.Points` is a column of its name, everything else is metadata.
 
 An array of one value throughout, down to its bits, is a column without dimensions: windows of which most is nan or 0 are small.
-The column `rules` is there only where a run rule is broken, `contributions` [P, S] only where a chart of several metrics signals, and
-`contributors` only where there are such charts: who does not know them reads the rest, and bytes without them mean what they did.
+The column `rules` is there only where a run rule is broken, `contributions` [P, S] only where a chart of several metrics signals,
+`contributors` only where there are such charts, and `learnt.*` only where baselines were estimated (see `model.Learnt`): who does not know
+them reads the rest, and bytes without them mean what they did.
 Bytes without the limits of the charts are older than these columns; their limits are nan.
 """
 
@@ -13,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from streamspc.model import Points
+from streamspc.model import Learnt, Points
 from streamspc.wire.container import Array, Meta, pack, understood, unpack
 from streamspc.wire.tables import read_sources
 
 _TUPLES = ("metrics", "segments")
 _PLAIN = ("stream", "config", "start", "end", "gap", *_TUPLES)
-_APART = ("sources", "counts", "rules", "contributors", "contributions")
+_APART = ("sources", "counts", "rules", "contributors", "contributions", "learnt")
 _LATER = ("shewhart_limit", "cusum_limit", "ewma_width")
 _ARRAYS = tuple(field.name for field in fields(Points) if field.name not in (*_PLAIN, *_APART))
 
@@ -36,6 +37,8 @@ def encode_points(points: Points) -> bytes:
         meta["contributors"] = points.contributors
     if points.contributions is not None:
         columns["contributions"] = _short(points.contributions)
+    if points.learnt is not None:
+        columns |= {f"learnt.{name}": column for name, column in points.learnt._asdict().items()}
     return pack("points", 1, meta, columns)
 
 
@@ -56,7 +59,15 @@ def _points(meta: Meta, columns: dict[str, Array]) -> Points:
     parts["contributors"] = tuple((chart, metric) for chart, metric in meta.get("contributors", ()))
     if "contributions" in columns:
         parts["contributions"] = _long(columns["contributions"], (len(parts["contributors"]), shape[1]))
+    if "learnt.metric" in columns:
+        parts["learnt"] = _learnt({name: columns[f"learnt.{name}"] for name in Learnt._fields})
     return Points(**parts, counts=dict(meta["counts"]), sources=read_sources(columns))
+
+
+def _learnt(columns: dict[str, Array]) -> Learnt:
+    for name, array in columns.items():
+        _long(array, columns["dropped" if name == "baseline" else name if name == "dropped" else "metric"].shape)
+    return Learnt(**columns)
 
 
 def _short(array: Array) -> Array:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plain_baseline import Row, kept
-from streamspc.chart.baseline import Learnt, freeze, screened, truncation
+from streamspc.chart.baseline import Windows, freeze, screened, truncation
 from streamspc.model import MetricKind
 
 
@@ -14,7 +14,7 @@ def learnt(value, n=1, unit=0.0, extra=0.0):
     """Phase I windows of one series."""
     value = np.asarray(value, np.float64)[:, None]
     number, variance, grid = (np.broadcast_to(np.asarray(array).reshape(-1, 1), value.shape) for array in (n, unit, extra))
-    return Learnt(value, number.astype(np.int64), variance.astype(np.float64), grid.astype(np.float64))
+    return Windows(value, number.astype(np.int64), variance.astype(np.float64), grid.astype(np.float64))
 
 
 def baseline(kind, screen=3.5, **windows):
@@ -121,7 +121,7 @@ def test_at_least_half_is_kept(screen):
     """However tight the screen, the baseline is that of most windows."""
     rng = np.random.default_rng(11)
     for m in (5, 8, 31):
-        windows = Learnt(rng.standard_cauchy((m, 50)), np.ones((m, 50), np.int64), np.zeros((m, 50)), np.zeros((m, 50)))
+        windows = Windows(rng.standard_cauchy((m, 50)), np.ones((m, 50), np.int64), np.zeros((m, 50)), np.zeros((m, 50)))
         assert (2 * screened(MetricKind.MEAN, windows, screen).sum(axis=0) >= m).all()
 
 

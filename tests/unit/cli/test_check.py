@@ -319,6 +319,28 @@ def test_windows_of_too_few_records_are_points_of_their_own_and_said(place, caps
     assert {row["n"] for row in few} == {30, 60}
 
 
+def test_what_screening_left_out_and_what_is_provisional_is_said(place, capsys):
+    """Each baseline is in the JSON with the windows that it was not learnt from; people are told the first, and what promises nothing."""
+    Path("shop.yaml").write_text(CONFIG.replace("    charts: {shewhart: {limit: 3}}\n", ""))
+    rows = orders(18)
+    for row in rows[4 * 60 : 5 * 60]:
+        row["price"] = 90.0
+    write("o.jsonl", rows)
+    main(["check", "--config.file", "shop.yaml", "--input", "o.jsonl", "--json"])
+    answer = json.loads(capsys.readouterr().out)
+    one = next(one for one in answer["baselines"] if (one["metric"], one["segment"]) == ("price", "a"))
+    assert (one["version"], one["windows"], one["kept"]) == (1, 10, 9)
+    assert one["dropped"] == ["2023-11-15T05:00:00+01:00"]
+    assert one["provisional"] == ["few_windows", "few_pairs"]
+    assert {one["metric"] for one in answer["series"] if one["monitoring"]} == {"volume"}  # which may not signal: nothing is promised
+    assert (answer["points"]["provisional"], answer["rejected"]) == (48, 0)
+    main(["check", "--config.file", "shop.yaml", "--input", "o.jsonl"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Phase I left out 3 of 90 windows as far from the others: price[*] 2023-11-15T05:00:00+01:00, price[a]" in told
+    assert "warning: the baselines of 6 of 9 series are still provisional (too few windows and too few neighbouring" in told
+    assert "charted provisionally" in told
+
+
 def test_what_was_not_judged_is_said(place, capsys):
     """In control means little where every series still learns."""
     write("x.jsonl", orders(8))

@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -266,6 +267,15 @@ def test_sparkline(course, text):
 def test_titles(signal, title):
     """A title says what happened, to what, and by which rule."""
     assert wording.title(signal, SPEC) == title
+
+
+def test_a_provisional_signal_says_so():
+    """In its title, and in the fact about the baseline; other signals say nothing of it."""
+    early = msgspec.structs.replace(OPEN, provisional=True)
+    assert "out of control (provisional): " in wording.title(early, SPEC)
+    facts = {one.label: one.text for one in wording.facts(told(early), SPEC)}
+    assert facts["Baseline"] == "version 1, provisional: too little is known yet to promise anything, so nothing is rejected"
+    assert "provisional" not in str(wording.facts(told(OPEN), SPEC)) + wording.title(OPEN, SPEC)
 
 
 def test_facts_hold_everything_to_judge_by():

@@ -4,15 +4,17 @@ import sys
 import threading
 from collections import Counter
 
+import msgspec
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from driving import LOCAL, Roles, prepare, produce, read, run
-from strategies import SHOPS, blocks, folded, quick, semantics, source
+from strategies import METRICS, SHOPS, blocks, folded, quick, semantics, source
 from streamspc import wire
 from streamspc.flow import State, ready
 from streamspc.kafka_io.memory import MemoryKafka
-from streamspc.model import View
+from streamspc.model import ChartKind, ChartSpec, View
 from streamspc.roles.chart import ChartRole
 from streamspc.roles.meters import Meters
 from streamspc.roles.panel import Panel
@@ -90,6 +92,24 @@ def test_what_happened_is_counted_once(ran):
     assert sum(shown["spc_episodes_total"].values()) == opened > 3
     assert sum(shown["spc_violations_total"].values()) == sum(int(np.bitwise_count(p.broken).sum()) for p in points)
     assert gates["s", "gate", "read"] == gates["s", "gate", "clean"] + gates["s", "gate", "quarantine"] == 300
+
+
+def test_baselines_are_counted_and_those_in_doubt_shown():
+    """Versions and windows that screening left out, by metric; a gauge of series that are provisional; a line of the log."""
+    priced = msgspec.structs.replace(METRICS[1], charts=ChartSpec(), signal_by=(ChartKind.SHEWHART,))
+    spec, panel, meters = semantics(1, metrics=(priced, METRICS[3])), Panel(), Meters("chart")
+    state = State.begin(spec, 0)
+    with capture_logs() as said:
+        for out in folded(state, blocks(ready(spec.streams[0]), [source(1, 400)], 1)):
+            panel.show(0, state, out, meters)
+    again = folded(State.begin(spec, 0), blocks(ready(spec.streams[0]), [source(1, 400)], 1))
+    some = [points.learnt for out in again for points in out.points if points.learnt is not None]
+    for name, expected in (("spc_baselines_total", "metric"), ("spc_baseline_windows_dropped_total", "dropped")):
+        assert sum(n for (at, _), n in meters.counts.items() if at == name) == sum(len(getattr(one, expected)) for one in some) > 0
+    assert panel.families()["spc_series_provisional"] == [(("s",), float((state.streams["s"].bank.baseline.doubt != 0).sum()))]
+    assert state.streams["s"].bank.baseline.doubt[0].any()
+    lines = [line for line in said if line["event"] == "baselines estimated"]
+    assert [(line["series"], line["dropped"]) for line in lines] == [(len(one.metric), len(one.dropped)) for one in some]
 
 
 def test_a_partition_that_moves_takes_its_series_along(ran):
