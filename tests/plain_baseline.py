@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scipy import stats
 
@@ -33,6 +33,7 @@ class Learnt(NamedTuple):
     rare: int = 0  # +1 hits are, -1 misses are
     expected: float = 0.0
     relative: float = 0.0
+    wider: float = 0.0
 
 
 def kept(kind: str, rows: Sequence[Row], screen: float) -> list[int]:
@@ -130,22 +131,23 @@ def _phi(off: dict[int, float], pairs: list[tuple[float, float]]) -> float:
     return min(max(f + math.sqrt((1 - f * f) / m), 0.0), 0.9)
 
 
-def _rare(kind: str, rows: Sequence[Row], over: float) -> tuple[int, float, float]:
-    """Which side is rare, how many hits are expected, and the relative variance of that."""
+def _rare(kind: str, rows: Sequence[Row], over: float) -> tuple[int, float, float, float]:
+    """Which side is rare, how many hits are expected, and the relative variance of that: as seen, and as cannot be excluded."""
     m = len(rows)
     if kind == "count":
         total = math.fsum(row.value for row in rows) + 0.5
         mean = total / m
-        return int(mean < 25), mean, 1 / total + max(0.0, over - mean) / mean**2
+        relative = 1 / total + max(0.0, over - mean) / mean**2
+        return int(mean < 25), mean, relative, relative
     if kind not in SHARES:
-        return 0, 0.0, 0.0
+        return 0, 0.0, 0.0, 0.0
     records = sum(row.n for row in rows)
     hits = round(math.fsum(row.value * row.n for row in rows))
     side = -1 if 2 * hits > records else 1
     few = (hits if side > 0 else records - hits) + 0.5
     p = few / (records + 1)
-    relative = 1 / few + max(max(0.0, over) / p**2, 1e-5 * (1 - p) / p)
-    return side * (p < 0.1 and p * records < 25 * m), p, relative
+    over = max(0.0, over) / p**2
+    return side * (p < 0.1 and p * records < 25 * m), p, 1 / few + over, 1 / few + max(over, 1e-5 * (1 - p) / p)
 
 
 class Score(NamedTuple):
@@ -205,19 +207,22 @@ def _rare_score(kind: str, learnt: Learnt, now: Row, limit: float) -> Score:
         lcl, ucl = max(learnt.centre - limit * sigma, 0.0), min(learnt.centre + limit * sigma, most)
         return Score(learnt.centre, sigma, math.nan, lcl, ucl, math.nan)
     mean = learnt.expected * size
-    law = stats.nbinom(1 / learnt.relative, 1 / (1 + mean * learnt.relative))
+    laws = [stats.nbinom(1 / d, 1 / (1 + mean * d)) for d in (learnt.relative, learnt.wider)]
     hits = round(now.value * size)
     x = hits if learnt.rare > 0 else size - hits
     tail = statistics.NormalDist().cdf(-limit)
-    least = next(k for k in range(10**6) if law.cdf(k) >= tail)
-    most = next(k for k in range(10**6) if law.sf(k) < tail)
-    if law.sf(x - 1) < law.cdf(x):
-        z = -stats.norm.ppf((law.sf(x - 1) + law.sf(x)) / 2)
-    else:
-        z = stats.norm.ppf((law.cdf(x) + law.cdf(x - 1)) / 2)
-    z = _clip(round(float(z), 6))
+    least = min(next(k for k in range(10**6) if law.cdf(k) >= tail) for law in laws)
+    most = max(next(k for k in range(10**6) if law.sf(k) < tail) for law in laws)
+    z = _clip(min((_middle(law, x) for law in laws), key=abs))
     if least <= x <= most:
         z = min(max(z, -limit), limit)
     low, high = (least, most) if learnt.rare > 0 else (size - most, size - least)
-    sigma = math.sqrt(mean + learnt.relative * mean * mean) / size
+    sigma = math.sqrt(mean + learnt.wider * mean * mean) / size
     return Score(learnt.centre, sigma, learnt.rare * z, low / size, high / size, learnt.rare * z)
+
+
+def _middle(law: Any, x: int) -> float:
+    """Normal score of the middle of the probability of x."""
+    if law.sf(x - 1) < law.cdf(x):
+        return round(-float(stats.norm.ppf((law.sf(x - 1) + law.sf(x)) / 2)), 6)
+    return round(float(stats.norm.ppf((law.cdf(x) + law.cdf(x - 1)) / 2)), 6)

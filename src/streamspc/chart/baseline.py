@@ -58,6 +58,7 @@ class Baseline(NamedTuple):
     side: Sides  # +1, -1: a rare series, see `rare`; 0: any other
     expected: Floats
     relative: Floats
+    wider: Floats
     doubt: Doubts  # not 0: it is provisional, see `evidence`
     version: Codes
 
@@ -75,6 +76,7 @@ class Baseline(NamedTuple):
             side=np.zeros(shape, np.int8),
             expected=np.zeros(shape),
             relative=np.zeros(shape),
+            wider=np.zeros(shape),
             doubt=np.zeros(shape, np.uint8),
             version=np.zeros(shape, np.int32),
         )
@@ -112,19 +114,20 @@ class Frozen(NamedTuple):
     side: Sides
     expected: Floats
     relative: Floats
+    wider: Floats
     doubt: Doubts
     keep: Bools
 
 
-def freeze(kind: MetricKind, windows: Windows, screen: float) -> Frozen:
-    """The baselines of q series of one kind of metric."""
+def freeze(kind: MetricKind, windows: Windows, screen: float, rho: float = rare.RHO) -> Frozen:
+    """The baselines of q series of one kind of metric; `rho` is the overdispersion of rates near 0 that cannot be excluded."""
     keep = screened(kind, windows, screen)
     value, n, m = windows.value, windows.n, order.kept(keep).astype(np.int32)
     cut, plain = truncation(screen), order.variance(value, keep)
     centre = order.mean(value, keep)
     unit = sigma.pooled(kind, value, n, windows.unit, keep)
     within = order.mean(sigma.within(unit, n, windows.extra), keep)
-    few = _few(kind, windows, keep, plain / cut - within)
+    few = _few(kind, windows, keep, plain / cut - within, rho)
     distance = np.where(keep, value - centre, 0.0)
     phi = np.where(few.side == 0, autocorrelation.estimate(distance, keep), 0.0)
     spread = np.where(phi > 0.0, autocorrelation.variance(distance, keep, phi), plain) / cut
@@ -140,14 +143,14 @@ def freeze(kind: MetricKind, windows: Windows, screen: float) -> Frozen:
     return Frozen(centre, between, unit, bend, phi, m, *few, doubt, keep)
 
 
-def _few(kind: MetricKind, windows: Windows, keep: Bools, between: Floats) -> Rare:
+def _few(kind: MetricKind, windows: Windows, keep: Bools, between: Floats, rho: float) -> Rare:
     """Which of q series are rare."""
     if kind is MetricKind.COUNT:
         return rare.of_counts(windows.value, keep, between)
     if kind in RATIOS:
-        return rare.of_rates(windows.value, windows.n, keep, np.maximum(0.0, between))
+        return rare.of_rates(windows.value, windows.n, keep, np.maximum(0.0, between), rho)
     nothing = np.zeros(keep.shape[1])
-    return Rare(nothing.astype(np.int8), nothing, nothing)
+    return Rare(nothing.astype(np.int8), nothing, nothing, nothing)
 
 
 def screened(kind: MetricKind, windows: Windows, screen: float) -> Bools:

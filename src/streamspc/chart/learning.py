@@ -81,7 +81,7 @@ class Learning(NamedTuple):
             rows = np.arange(max(0, number - len(self.value)), number) % len(self.value)
             at = metric, columns[place]
             windows = Windows(*(array[rows][:, metric, place] for array in (self.value, self.n, self.unit, self.extra)))
-            frozen = freeze(plan.kinds[metric], windows, plan.baseline.screen)
+            frozen = freeze(plan.kinds[metric], windows, plan.baseline.screen, plan.baseline.overdispersion)
             frozen = frozen._replace(doubt=frozen.doubt * promised[at])
             for name in Baseline._fields[:-1]:
                 getattr(new, name)[at] = getattr(frozen, name)

@@ -8,9 +8,10 @@ binomial with mean mu and variance mu + d mu^2, where
     rate:   mu = n (T + 1/2) / (N + 1)   T hits among N records, n in this window
     d = 1 / (T + 1/2) + overdispersion   what Phase I does not know, and how windows differ
 
-Overdispersion is what the variance between windows says; for rates at least `rho` (1 - p) / p, which is 1e-5 for two records of one
-window to be alike: a few windows without a hit cannot show that there is none. So a first null after 50 windows of none is news,
-and no alarm.
+Overdispersion is what the variance between windows says. Of rates it may be up to `rho` (1 - p) / p whatever that says: two records of one
+window may be alike by 1e-5 (`baseline.overdispersion`), and a few windows without a hit cannot show that they are not. As that makes
+windows of many hits likelier, and those of one hit less likely, limits are the wider and scores the nearer of the two laws: that of
+what the windows say, and that of what cannot be excluded. So a first null after 50 windows of none is news, and no alarm.
 
 Limits are the outermost numbers of hits whose tail, P(X >= x) or P(X <= x), is as likely as the limit's: of the rates that a
 lattice allows, the next one below the promise. A point's z is the normal score of the middle of its number of hits, P(X < x) + P(X
@@ -49,7 +50,8 @@ class Rare(NamedTuple):
 
     side: Sides  # +1 hits are rare, -1 misses are, 0 neither
     expected: Floats  # hits for each record; of a count, in each window
-    relative: Floats  # d
+    relative: Floats  # d as the windows say
+    wider: Floats  # d with the overdispersion that cannot be excluded
 
 
 def of_counts(value: Floats, keep: Bools, spread: Floats) -> Rare:
@@ -58,20 +60,32 @@ def of_counts(value: Floats, keep: Bools, spread: Floats) -> Rare:
     total = order.total(np.where(keep, value, 0.0)) + 0.5
     expected = total / m
     over = np.maximum(0.0, spread - expected) / (expected * expected)
-    return Rare((expected < FEW).astype(np.int8), expected, 1.0 / total + over)
+    relative = 1.0 / total + over
+    return Rare((expected < FEW).astype(np.int8), expected, relative, relative)
 
 
-def of_rates(value: Floats, n: Ints, keep: Bools, between: Floats) -> Rare:
-    """Rates [m, q] of n records, and the variance [q] between windows."""
+def of_rates(value: Floats, n: Ints, keep: Bools, between: Floats, rho: float = RHO) -> Rare:
+    """Rates [m, q] of n records, and the variance [q] between windows; two records of one window may be alike by `rho`."""
     records = order.total(np.where(keep, n, 0.0))
     hits = np.round(order.total(np.where(keep, value * n, 0.0)))
     many = hits + hits > records
     rare = np.where(many, records - hits, hits) + 0.5
     expected = rare / (records + 1.0)
     few = (expected < SMALL) & (expected * records < FEW * order.kept(keep))
-    over = np.maximum(between / (expected * expected), RHO * (1.0 - expected) / expected)
+    over = between / (expected * expected)
     side = np.where(many, -1, 1) * few
-    return Rare(side.astype(np.int8), expected, 1.0 / rare + over)
+    return Rare(side.astype(np.int8), expected, 1.0 / rare + over, 1.0 / rare + np.maximum(over, rho * (1.0 - expected) / expected))
+
+
+def judged(hits: Floats, mean: Floats, d: tuple[Floats, Floats], limit: Floats) -> tuple[Floats, Floats, Floats]:
+    """Score, and the least and the most hits that do not signal, of the nearer and the wider of two laws."""
+    z, (least, most) = score(hits, mean, d[0]), limits(mean, d[0], limit)
+    at = np.flatnonzero(d[1] > d[0])
+    if len(at):
+        other, (lower, upper) = score(hits[at], mean[at], d[1][at]), limits(mean[at], d[1][at], limit[at])
+        z[at] = np.where(np.abs(other) < np.abs(z[at]), other, z[at])
+        least[at], most[at] = np.minimum(least[at], lower), np.maximum(most[at], upper)
+    return z, least, most
 
 
 def score(hits: Floats, mean: Floats, relative: Floats) -> Floats:

@@ -81,15 +81,15 @@ def _score_rare(bank: Bank, result: Score, value: Floats, n: Ints) -> None:
     """Put the scores of rare series in their places."""
     baseline = bank.baseline
     at = np.nonzero((baseline.side != 0) & ~np.isnan(value))
-    side, expected, relative = baseline.side[at], baseline.expected[at], baseline.relative[at]
+    side, expected, relative, wider = baseline.side[at], baseline.expected[at], baseline.relative[at], baseline.wider[at]
     size = np.where(bank.plan.counts[at[0]], 1, n[at])
     hits = np.round(value[at] * size)
     mean = expected * size
     hits = np.where(side > 0, hits, size - hits)
     limit = bank.limits.shewhart[at]
-    least, most = rare.limits(mean, relative, limit)
-    z = np.clip(rare.score(hits, mean, relative), -MOST_SIGMA, MOST_SIGMA)
+    z, least, most = rare.judged(hits, mean, (relative, wider), limit)
+    z = np.clip(z, -MOST_SIGMA, MOST_SIGMA)
     result.z[at] = side * np.where((hits < least) | (hits > most), z, np.clip(z, -limit, limit))
-    result.sigma[at] = np.sqrt(mean + relative * mean * mean) / size
+    result.sigma[at] = np.sqrt(mean + wider * mean * mean) / size
     result.lcl[at] = np.where(side > 0, least, size - most) / size
     result.ucl[at] = np.where(side > 0, most, size - least) / size

@@ -133,6 +133,7 @@ class BaselineSpec(_Spec, frozen=True, kw_only=True):
 
     windows: int = 50
     screen: float = 3.5
+    overdispersion: float = 1e-5  # how alike two records of one window may be in a rate near 0 or 1, for all that Phase I can tell
 
 
 class EpisodeSpec(_Spec, frozen=True, kw_only=True):

@@ -151,7 +151,7 @@ def _stream(stream: Stream) -> StreamSpec:
             MultivariateSpec(name=it.name, metrics=it.metrics, weight=it.memory, limit=it.limit) for it in stream.multivariate
         ),
         budget=_budget(stream),
-        baseline=BaselineSpec(windows=stream.baseline.windows, screen=stream.baseline.screen),
+        baseline=BaselineSpec(**{name: getattr(stream.baseline, name) for name in ("windows", "screen", "overdispersion")}),
         episodes=EpisodeSpec(quiet=stream.episodes.quiet, refractory=stream.episodes.refractory),
         judge_by=tuple(JudgeRule(metric=it.metric, charts=it.charts, segments=it.segments) for it in stream.judge_by),
         min_records=stream.min_records,

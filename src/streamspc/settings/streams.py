@@ -50,6 +50,8 @@ class Baseline(Part):
     """Points to learn from."""
     screen: Number = Field(default=3.5, gt=0)
     """Points further than this from the median, in robust sigma, teach nothing."""
+    overdispersion: Number = Field(default=1e-5, ge=0, lt=1)
+    """How alike two records of one window may be (intraclass correlation) in a rate near 0 or 1, where too few hits could show it."""
 
 
 def _rate(text: str) -> str:

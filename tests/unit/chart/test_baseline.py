@@ -59,7 +59,8 @@ def test_a_rate_that_was_always_zero_is_rare():
     p = 0.5 / 2001
     assert (learnt_.centre.item(), learnt_.side.item()) == (0.0, 1)
     assert learnt_.expected.item() == pytest.approx(p)
-    assert learnt_.relative.item() == pytest.approx(2 + 1e-5 * (1 - p) / p)
+    assert learnt_.relative.item() == pytest.approx(2)
+    assert learnt_.wider.item() == pytest.approx(2 + 1e-5 * (1 - p) / p)
 
 
 def test_the_unit_of_a_mean_is_weighted_by_degrees_of_freedom():

@@ -8,7 +8,7 @@ from scipy import stats
 
 from charting import metric, step, stream
 from streamspc.chart import Bank, rare
-from streamspc.model import BaselineSpec, ChartKind, MetricKind
+from streamspc.model import BaselineSpec, Budget, ChartKind, ChartSpec, MetricKind
 
 MEANS = st.floats(1e-6, 60.0)
 RELATIVE = st.floats(1e-4, 100.0)
@@ -55,6 +55,36 @@ def test_a_first_null_is_no_alarm_but_many_are(value, turned):
     many = step(spec, bank, 51, value + turned * 20 / 10_000, n=10_000)
     assert many.broken[0, 0] & 1
     assert many.side[0, 0] == turned
+
+
+@pytest.mark.parametrize("kind", [MetricKind.NULL_RATE, MetricKind.COUNT])
+@pytest.mark.parametrize("windows", [50, 200])
+@pytest.mark.parametrize("n", [1, 30, 1000, 10**5, 10**7])
+@pytest.mark.parametrize("arl0", [370.0, 43_200.0, 1e7])
+def test_whatever_the_records_and_the_promise_a_first_hit_is_no_alarm(kind, windows, n, arl0):
+    """On none of the default charts and the EWMA, in that window and the twenty that follow."""
+    promised = metric(kind=kind, charts=ChartSpec(), signal_by=tuple(ChartKind))
+    spec = stream(promised, baseline=BaselineSpec(windows=windows), budget=Budget(arl0=arl0, per="series"))
+    bank = Bank.empty(spec)
+    bank.grow(["a"])
+    hits = [0] * windows + [1] + [0] * 20
+    points = [step(spec, bank, at, hit / (n if kind is MetricKind.NULL_RATE else 1), n=n) for at, hit in enumerate(hits)]
+    assert not any(point.broken.any() for point in points)
+
+
+def test_overdispersion_that_cannot_be_excluded_is_configured():
+    """Without any, five nulls of ten thousand are beyond 5 sigma after none in fifty windows; with 1e-5 they may come together."""
+    found = {}
+    for rho in (0.0, 1e-5):
+        limit = ChartSpec(shewhart_limit=5.0, cusum_h=50.0, ewma_limit=50.0)
+        spec = stream(metric(kind=MetricKind.NULL_RATE, charts=limit), baseline=BaselineSpec(windows=50, overdispersion=rho))
+        bank = Bank.empty(spec)
+        bank.grow(["a"])
+        for at in range(50):
+            step(spec, bank, at, 0.0, n=10_000)
+        found[rho] = step(spec, bank, 50, 5e-4, n=10_000)
+    assert found[0.0].ucl[0, 0] < 5e-4 <= found[1e-5].ucl[0, 0]
+    assert [point.broken[0, 0] & 1 for point in found.values()] == [1, 0]
 
 
 def test_a_common_rate_and_a_large_count_are_not_rare():
