@@ -24,8 +24,9 @@ PURE_STDLIB = {
 }  # fmt: skip
 PURE_LIBRARIES = {"numpy", "scipy", "msgspec"}
 ROOMS = {
-    "flow": PURE | {"model", "errors"},
-    "roles": {"flow", "kafka_io", "state", "effect", "wire", "model", "errors", "roles", "bucket", "decide"},
+    "flow": PURE | {"model", "errors", "commands"},
+    "commands": {"chart", "decide", "model"},
+    "roles": {"flow", "commands", "kafka_io", "state", "effect", "wire", "model", "errors", "roles", "bucket", "decide"},
     "check": {"flow", "admit", "bucket", "decide", "design", "model", "errors", "check"},
     "serve": {"model", "errors", "serve"},
     "kafka_io": {"model", "errors", "kafka_io"},

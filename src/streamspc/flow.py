@@ -25,6 +25,7 @@ from streamspc.bucket.tally import Plan, empty, plan, tabulate
 from streamspc.bucket.window import Calendar
 from streamspc.bucket.windows import Closed, OpenWindows, whole_records
 from streamspc.chart import Bank, Window, advance
+from streamspc.commands import due, obey
 from streamspc.decide import Episodes, History, decide
 from streamspc.errors import Reason
 from streamspc.model import END, NEVER, SHARDS, WHOLE, Counted, Judged, Points, Progress, Rejection, Routed, Signal, shard
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamspc.decide.book import Book
-    from streamspc.model import Batch, Block, Bools, Codes, Columns, Ints, Semantics, StreamSpec, TallyTable
+    from streamspc.model import Batch, Block, Bools, Columns, Command, Ints, Semantics, StreamSpec, TallyTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ class StreamState:
     segments_of_shard: list[int] = field(default_factory=lambda: [0] * SHARDS)
     counts: Counter[str] = field(default_factory=Counter)
     counted: dict[int, int] = field(default_factory=dict)  # segments as Phase I ended, by chart partition
+    commands: list[Command] = field(default_factory=list)  # that wait for their first window
 
     @classmethod
     def begin(cls, spec: StreamSpec, config: str, *, has_whole: bool, partitions: int = 1) -> StreamState:
@@ -186,6 +188,11 @@ def divide(state: State, counted: Counted) -> None:
         of.bank.divide(sum(of.counted.values()))
 
 
+def command(state: State, told: Command) -> None:
+    """Take an operator's command: it holds from the first window on that starts at or after its `since` and is still to close."""
+    state.streams[told.stream].commands.append(told)
+
+
 def _mark_silence(of: StreamState, said: int | None, out: Outputs) -> None:
     """Behind a gap, windows pass unseen: say how far, so that what waits for them, the gate's late records too, may go on."""
     if of.windows.empties > of.stream.spec.max_empty_windows and said != of.windows.next:
@@ -193,7 +200,7 @@ def _mark_silence(of: StreamState, said: int | None, out: Outputs) -> None:
         out.verdicts.append(Judged(stream=name, config=of.config, start=NEVER, until=until, frontier=of.frontier.at))
 
 
-def _signal(of: StreamState, kind: Literal["gap", "end"], chart_partition: int, window: tuple[int, int]) -> Signal:
+def _signal(of: StreamState, kind: Literal["gap", "end", "command"], chart_partition: int, window: tuple[int, int]) -> Signal:
     """A signal of the stream itself rather than of a series."""
     start, end = window
     return Signal(kind=kind, stream=of.stream.spec.name, config=of.config, chart_partition=chart_partition, start=start, end=end)
@@ -203,12 +210,17 @@ def _judge(of: StreamState, closed: Closed, chart_partition: int, out: Outputs) 
     """One closed window: statistics, points of every chart, signals, rejections, and last the marker that it is judged."""
     spec, table = of.stream.spec, closed.table
     _admit_segments(of, table)
+    form, charted = _signal(of, "command", chart_partition, (closed.start, closed.end)), (of.bank, of.episodes, of.history)
+    for told in due(of.commands, closed.start):
+        out.signals.extend(obey(told, form, spec, charted))
     values, records = statistics(spec, of.stream.plan, table, of.bank.segments)
     window = Window(closed.start, closed.end, of.config, table.sources, dict(of.counts), int(closed.gap))
     points = advance(spec, of.bank, window, values, records)
     of.history.add(closed.start, table.sources)
     decided = decide(spec, of.episodes, points, of.history)
     of.bank.restart(decided.over)
+    if not closed.gap:
+        of.bank.remember(of.episodes.state.open[: len(of.bank.plan.metrics)], values, closed.start)
     if not closed.gap and of.bank.count() and of.bank.partitions > 1:
         segments = of.bank.named()
         out.counted.append(Counted(stream=spec.name, config=of.config, chart_partition=chart_partition, segments=segments))
@@ -228,6 +240,7 @@ def _judge(of: StreamState, closed: Closed, chart_partition: int, out: Outputs) 
             records=whole_records(table),
             rejections=len(decided.rejections),
             unjudged=decided.unjudged,
+            lifted=decided.lifted,
         )
     )
 
@@ -262,7 +275,7 @@ def route(stream: Stream, batch: Batch, watermark: int, book: Book) -> Routed:
     rejected, refused = np.full(ready_rows, -1, np.int32), np.full(ready_rows, -1, np.int32)
     late, storm = np.zeros(ready_rows, bool), np.zeros(ready_rows, bool)
     late[rows] = admitted.late[:k]
-    codes, rejections, stormy, old = _verdicts(admitted, k, book)
+    codes, rejections, stormy, old = book.verdicts(admitted.start[:k], columns.segment[:k], columns.names or (WHOLE,))
     rejected[rows], storm[rows] = codes, stormy
     refusals = list(zip(columns.bad_reasons, columns.bad_details, strict=True))
     unread = np.array([reason is not Reason.TOMBSTONE for reason in columns.bad_reasons], dtype=bool)
@@ -274,27 +287,3 @@ def route(stream: Stream, batch: Batch, watermark: int, book: Book) -> Routed:
     after = int(admitted.watermark[k - 1]) if k else watermark
     waits_for = int(admitted.end[k]) if len(waiting) else NEVER
     return Routed(ready_rows, rejected, refused, late, storm, int(old.sum()), rejections, tuple(refusals), after, waits_for)
-
-
-def _verdicts(admitted: Admitted, k: int, book: Book) -> tuple[Codes, tuple[Rejection, ...], Bools, Bools]:
-    """Of the first k admitted records: code of the rejection or -1, the rejections, storm, and whether there is no verdict so far back.
-
-    One look-up a window, and in those that reject one a segment: none a record.
-    """
-    start = admitted.start[:k]
-    starts, window = np.unique(start, return_inverse=True)
-    lifted = np.array([s in book.storms for s in starts.tolist()], dtype=bool)
-    guilty = np.array([book.rejects(s) for s in starts.tolist()], dtype=bool)
-    codes = np.full(k, -1, np.int32)
-    rejections: list[Rejection] = []
-    names = admitted.columns.names or (WHOLE,)
-    rows = np.flatnonzero(guilty[window])
-    segment = np.maximum(admitted.columns.segment[rows], 0)  # -1 where the stream has no segments
-    pairs, pair = np.unique(window[rows] * len(names) + segment, return_inverse=True)
-    code_of = np.full(len(pairs), -1, np.int32)
-    for index, packed in enumerate(pairs.tolist()):
-        if verdict := book.verdict(int(starts[packed // len(names)]), names[packed % len(names)]):
-            code_of[index] = len(rejections)
-            rejections.append(verdict)
-    codes[rows] = code_of[pair]
-    return codes, tuple(rejections), lifted[window], start < book.since

@@ -167,7 +167,7 @@ class Application:
 
     def write(self, name: str = "config", stream: dict[str, Any] | None = None, **kafka: Any) -> Path:
         """A configuration file, as a user would write it. `kafka` and `snapshot_every` may differ between processes."""
-        gate = {**STREAM["gate"], "clean": f"{self.app}.clean", "quarantine": f"{self.app}.quarantine"}
+        gate = {**(stream or STREAM)["gate"], "clean": f"{self.app}.clean", "quarantine": f"{self.app}.quarantine"}
         every = kafka.pop("snapshot_every", "1m")
         receivers = [
             {"name": "hook", "webhook": {"url": self.receivers.url(f"/hook/{self.app}"), "secret": KEY}, "allow_private": True},

@@ -12,9 +12,11 @@ from driving import LOCAL, Roles, prepare, run
 from strategies import at, put, quick, semantics
 from streamspc.effect.sender import Sender, build
 from streamspc.kafka_io.memory import MemoryKafka
-from streamspc.model import Alerting, Answer, ReceiverLocal, Secret
+from streamspc.model import Alerting, Answer, Command, ReceiverLocal, Secret
 from streamspc.roles import hearing
+from streamspc.roles.commanding import beyond, give
 from streamspc.roles.notify import NotifyRole
+from streamspc.roles.standing import last_points, standing
 
 README = Path(__file__).parents[2] / "README.md"
 SPEC = semantics(2)
@@ -104,3 +106,14 @@ def test_each_role_uses_what_is_listed_and_no_more():
 
     for name, spy in spies.items():
         assert_listed(name, spy.used)
+
+    shows, commands = Spy(start.log), Spy(start.log)
+    for partition in range(2):
+        standing(shows, SPEC, partition)
+        last_points(shows, SPEC, partition, "s")
+        standing(commands, SPEC, partition)
+    since = beyond(commands, SPEC, SPEC.streams[0])
+    give(commands, SPEC, Command(kind="reset", id="1", config=SPEC.hash(), stream="s", since=since))
+    shows.used["transactional id"] = set()
+    assert_listed("`baseline show` (a command)", shows.used)
+    assert_listed("`baseline accept`, `reset`", commands.used)

@@ -5,8 +5,8 @@ Promises
   whatever parts the bank was saved and loaded: along the segments there are only elementwise operations, along the windows of
   Phase I only sums in a fixed order, and no function whose bits depend on vector length or library (powers are running products).
 - A point never sits in its own limits: limits follow from a baseline that was frozen before the point. The first
-  `baseline.windows` points of a series are Phase I; they have no limits and never signal. The baseline has version 1 and is never
-  taught again, so a window that signalled cannot move it.
+  `baseline.windows` points of a series are Phase I; they have no limits and never signal. The baseline has version 1 and is not
+  taught again but by an operator's command (`relearn`), so a window that signalled cannot move it.
 - Limits fit the number of records: sigma_t^2 = between^2 + unit / n_t + extra_t (`sigma`), and all charts watch a z_t whose variance is
   one whatever n_t is (Nelson 1989; `score`). It is (x_t - centre) / sigma_t; where windows resemble the one before, of what that one
   does not tell (`autocorrelation`); where values are skewed or hits rare, the normal score of as unlikely a value (`skew`, `rare`).

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streamspc.chart import recall
 from streamspc.chart.autocorrelation import Carry
 from streamspc.chart.baseline import Baseline
 from streamspc.chart.cusum import Cusum
@@ -28,21 +29,20 @@ from streamspc.model.lanes import Lanes, join, take, under
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamspc.model import Bools, Ints, StreamSpec
+    from streamspc.model import Bools, Ints, Statistics, StreamSpec
 
     Part = tuple[Sequence[str], Lanes]  # names, and what `save` made of them
 
-LEARNERS = "learning.columns"  # which of the saved segments still learn
+LEARNING, RECALL, COLUMNS = "learning.", "recall.", "columns"  # `columns`: which of the saved segments have a place there
 LATER, TOGETHER = "later", "together."
-MEMORY = tuple(f"learning.{field}" for field in Learning._fields)
 
 
 class Bank:
     """Baselines and chart statistics, struct of arrays [..., S]; see the module.
 
     `segments` are sorted; `baseline`, `carry`, `cusum`, `ewma`, `runs`, `limits`, `fit`, `later` and `together` follow them;
-    `learning` follows `columns`, the segments that still learn. `known` segments divide the false alarms of the stream, None before they
-    are counted; `windows` were charted by then.
+    `learning` follows `columns`, the segments that still learn, and `recall` follows `recalled`, those with an open episode.
+    `known` segments divide the false alarms of the stream, None before they are counted; `windows` were charted by then.
     """
 
     __slots__ = (
@@ -60,6 +60,8 @@ class Bank:
             "more",
             "partitions",
             "plan",
+            "recall",
+            "recalled",
             "runs",
             "segments",
             "spec",
@@ -83,6 +85,8 @@ class Bank:
     together: Multivariate
     learning: Learning
     columns: Ints
+    recall: Learning
+    recalled: Ints
     known: int | None
     windows: int
 
@@ -113,10 +117,8 @@ class Bank:
         )
         state |= _named(more_cusum=self.more.cusum, more_ewma=self.more.ewma)
         saved = dict(zip(state, take(state.values(), wanted), strict=True))
-        learners = np.flatnonzero(np.isin(wanted, self.columns))
-        learning = self.learning.take(np.searchsorted(self.columns, wanted[learners]))
-        together = {TOGETHER + key: array for key, array in self.together.save(wanted).items()}
-        return saved | _named(learning=learning) | together | {LEARNERS: learners, LATER: self.later[wanted]}
+        saved |= _placed(LEARNING, self.learning, self.columns, wanted) | _placed(RECALL, self.recall, self.recalled, wanted)
+        return saved | {TOGETHER + key: array for key, array in self.together.save(wanted).items()} | {LATER: self.later[wanted]}
 
     def grow(self, names: Sequence[str]) -> None:
         """Add segments, whose series begin Phase I. Names that are there already stay as they are; columns move to keep the order."""
@@ -176,6 +178,10 @@ class Bank:
             self.runs = self.runs.restarted(series[self.plan.ruled])
             self.unconfirmed = self.unconfirmed.restarted(series[self.plan.confirmed])
 
+    def remember(self, opened: Bools, statistics: Statistics, start: int) -> None:
+        """Remember this window of the series [M, S] whose episode is open."""
+        self.recall, self.recalled = recall.remember(self.recall, self.recalled, opened, statistics, start)
+
     def graduate(self) -> None:
         """Forget the Phase I windows of segments whose metrics all have a firm baseline."""
         stay = np.flatnonzero(self.learning.unsettled(self.baseline, self.columns).any(axis=0))
@@ -185,26 +191,30 @@ class Bank:
     def _fresh(self, segments: int) -> Lanes:
         """State of segments that begin, as `save` makes it."""
         shape = len(self.plan.metrics), segments
-        learning = Learning.fresh(self.plan.baseline.windows, *shape)
+        places, none = np.arange(segments), np.zeros(0, np.int64)
+        learning, recall = (Learning.fresh(self.plan.baseline.windows, shape[0], len(some)) for some in (places, none))
         charts = _named(cusum=Cusum.fresh(*shape), ewma=Ewma.fresh(*shape), runs=Runs.fresh(len(self.plan.ruled), segments))
         charts |= _named(carry=Carry.fresh(*shape), unconfirmed=Unconfirmed.fresh(len(self.plan.confirmed), segments))
         charts |= _named(
             more_cusum=Cusum.fresh(len(self.plan.more.cusum), segments), more_ewma=Ewma.fresh(len(self.plan.more.ewma), segments)
         )
         return (
-            _named(baseline=Baseline.fresh(*shape), learning=learning)
+            _named(baseline=Baseline.fresh(*shape))
+            | _placed(LEARNING, learning, places, places)
+            | _placed(RECALL, recall, none, places)
             | charts
             | {TOGETHER + key: array for key, array in Multivariate.fresh(self.spec, segments).items()}
-            | {LEARNERS: np.arange(segments), LATER: np.zeros(segments, bool)}
+            | {LATER: np.zeros(segments, bool)}
         )
 
     def _set(self, parts: Sequence[Part]) -> None:
         parts = [((), self._fresh(0)), *parts]
         segments, state = join(
-            [(names, {key: part[key] for key in part if not key.startswith(("learning.", TOGETHER))}) for names, part in parts]
+            [(names, {key: part[key] for key in part if not key.startswith((LEARNING, RECALL, TOGETHER))}) for names, part in parts]
         )
-        learners, memory = join([([names[i] for i in part[LEARNERS]], {key: part[key] for key in MEMORY}) for names, part in parts])
-        self.segments, self.learning = tuple(segments), Learning(*(memory[key] for key in MEMORY))
+        self.segments = tuple(segments)
+        self.learning, self.columns = _places(LEARNING, segments, parts)
+        self.recall, self.recalled = _places(RECALL, segments, parts)
         self.baseline = Baseline(*(state[f"baseline.{field}"] for field in Baseline._fields))
         self.carry = Carry(*(state[f"carry.{field}"] for field in Carry._fields))
         self.cusum = Cusum(*(state[f"cusum.{field}"] for field in Cusum._fields))
@@ -220,9 +230,22 @@ class Bank:
         self.together = Multivariate.load(self.spec, [(names, under(part, TOGETHER)) for names, part in parts])
         self.limits = limits(self.spec, self.known or 0, self.later, self.partitions)
         self.refit()
-        column = {name: index for index, name in enumerate(segments)}
-        self.columns = np.array([column[name] for name in learners], np.int64)
 
 
-def _named(**groups: Baseline | Carry | Cusum | Ewma | Learning | Runs | Unconfirmed) -> Lanes:
+def _placed(prefix: str, memory: Learning, columns: Ints, wanted: Ints) -> Lanes:
+    """What a memory has of the wanted segments; `columns` have a place in it."""
+    there = np.flatnonzero(np.isin(wanted, columns))
+    saved = memory.take(np.searchsorted(columns, wanted[there]))._asdict() | {COLUMNS: there}
+    return {prefix + name: array for name, array in saved.items()}
+
+
+def _places(prefix: str, segments: Sequence[str], parts: Sequence[Part]) -> tuple[Learning, Ints]:
+    """The memory that `_placed` took apart, and its columns."""
+    saved = [(names, under(part, prefix)) for names, part in parts]
+    names, memory = join([([names[i] for i in part.pop(COLUMNS)], part) for names, part in saved])
+    column = {name: index for index, name in enumerate(segments)}
+    return Learning(*(memory[field] for field in Learning._fields)), np.array([column[name] for name in names], np.int64)
+
+
+def _named(**groups: Baseline | Carry | Cusum | Ewma | Runs | Unconfirmed) -> Lanes:
     return {f"{group}.{field}": array for group, arrays in groups.items() for field, array in arrays._asdict().items()}

@@ -55,12 +55,14 @@ class Baseline(NamedTuple):
     bend: Floats  # where skewness follows from, see `skew`
     phi: Floats  # autocorrelation of lag 1
     kept: Codes  # windows that it was learnt from
+    dropped: Codes  # windows that screening left out
     side: Sides  # +1, -1: a rare series, see `rare`; 0: any other
     expected: Floats
     relative: Floats
     wider: Floats
     doubt: Doubts  # not 0: it is provisional, see `evidence`
     version: Codes
+    former: Codes  # version of the baseline that it takes the place of
 
     @classmethod
     def fresh(cls, metrics: int, segments: int) -> Baseline:
@@ -73,12 +75,14 @@ class Baseline(NamedTuple):
             bend=np.zeros(shape),
             phi=np.zeros(shape),
             kept=np.zeros(shape, np.int32),
+            dropped=np.zeros(shape, np.int32),
             side=np.zeros(shape, np.int8),
             expected=np.zeros(shape),
             relative=np.zeros(shape),
             wider=np.zeros(shape),
             doubt=np.zeros(shape, np.uint8),
             version=np.zeros(shape, np.int32),
+            former=np.zeros(shape, np.int32),
         )
 
     def copy(self) -> Baseline:
@@ -111,6 +115,7 @@ class Frozen(NamedTuple):
     bend: Floats
     phi: Floats
     kept: Codes
+    dropped: Codes
     side: Sides
     expected: Floats
     relative: Floats
@@ -140,7 +145,7 @@ def freeze(kind: MetricKind, windows: Windows, screen: float, rho: float = rare.
     unit *= np.where(less, np.minimum(1.0, spread / np.where(less, within, 1.0)), 1.0)
     bend = np.where(few.side == 0, skew.learn(kind, skew.Windows(distance, n, windows.unit), centre, keep), 0.0)
     doubt = evidence.doubts(kind, (value, n), keep, phi, few.side)
-    return Frozen(centre, between, unit, bend, phi, m, *few, doubt, keep)
+    return Frozen(centre, between, unit, bend, phi, m, np.asarray(len(value) - m, np.int32), *few, doubt, keep)
 
 
 def _few(kind: MetricKind, windows: Windows, keep: Bools, between: Floats, rho: float) -> Rare:

@@ -6,7 +6,7 @@ baseline is provisional goes on to learn, of the newest windows (see `evidence`)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,20 @@ class Learning(NamedTuple):
     def take(self, places: Ints) -> Learning:
         """Only these segments, in this order."""
         return Learning(*take(self, places))
+
+    def placed(self, columns: Ints, wanted: Ints) -> Learning:
+        """The memory of other segments: those in `columns` keep what they have, the others begin."""
+        arrays = list[npt.NDArray[Any]](np.zeros((*array.shape[:-1], len(wanted)), array.dtype) for array in self)
+        for new, old in zip(arrays, take(self, np.flatnonzero(np.isin(columns, wanted))), strict=True):
+            new[..., np.isin(wanted, columns)] = old
+        return Learning(*arrays)
+
+    def again(self, columns: Ints, series: Bools) -> tuple[Learning, Ints]:
+        """The memory, and its segments, in which Phase I of these series [M, S] begins now."""
+        wanted = np.union1d(columns, np.flatnonzero(series.any(axis=0)))
+        learning = self.placed(columns, wanted)
+        learning.seen[series[:, wanted]] = 0
+        return learning, wanted
 
     def unsettled(self, baseline: Baseline, columns: Ints) -> Bools:
         """Series that learn [M, k]; `columns` says where the k segments are in the bank."""
@@ -83,9 +97,9 @@ class Learning(NamedTuple):
             windows = Windows(*(array[rows][:, metric, place] for array in (self.value, self.n, self.unit, self.extra)))
             frozen = freeze(plan.kinds[metric], windows, plan.baseline.screen, plan.baseline.overdispersion)
             frozen = frozen._replace(doubt=frozen.doubt * promised[at])
-            for name in Baseline._fields[:-1]:
+            for name in Baseline._fields[:-2]:
                 getattr(new, name)[at] = getattr(frozen, name)
-            new.version[at] += 1
+            new.version[at] = np.maximum(new.version[at], new.former[at]) + 1
             start = self.start[rows][:, metric, place]
             told.append(_told(at, new, start, frozen.keep))
         return new, _joined(told)

@@ -55,6 +55,16 @@ class Memory:
         arrays = dict(zip(("seen", "value", "n", "extra"), take((self.seen, self.value, self.n, self.extra), places), strict=True))
         return arrays | {LEARNERS: learners}
 
+    def again(self, columns: Ints) -> None:
+        """These segments of the bank learn from now on."""
+        fresh, (windows, metrics, _) = np.flatnonzero(~np.isin(columns, self.columns)), self.value.shape
+        every = np.concatenate([self.columns, columns[fresh]])
+        order, new = np.argsort(every), Memory.fresh(windows, metrics, len(fresh))
+        for name in ("seen", "value", "n", "extra"):
+            setattr(self, name, np.concatenate([getattr(self, name), getattr(new, name)], axis=-1)[..., order])
+        self.columns = every[order]
+        self.seen[np.isin(self.columns, columns)] = 0
+
     def add(self, rows: Ints, statistics: Statistics, baseline: Baseline) -> tuple[npt.NDArray[np.int64], Floats]:
         """Remember a window where it has all of the metrics `rows`.
 

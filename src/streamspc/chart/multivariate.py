@@ -35,7 +35,7 @@ from streamspc.chart.phase import together
 from streamspc.chart.score import MOST_SIGMA
 from streamspc.design import expected_rate_mewma_limit
 from streamspc.model import ChartKind, Points
-from streamspc.model.lanes import Lanes, join, take, under
+from streamspc.model.lanes import Lanes, chosen, join, take, under
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,13 +59,14 @@ class Chart(NamedTuple):
     whiten: Floats  # [p, p, S]
     average: Floats  # [p, S]
     age: Codes  # [S] windows since T2 was last at most p
+    former: Codes  # [S] version of the baseline that it takes the place of
 
     @classmethod
     def fresh(cls, p: int, segments: int) -> Chart:
         """The chart of segments that begin to learn."""
-        codes = [np.zeros(segments, np.int32) for _ in range(3)]
+        codes = [np.zeros(segments, np.int32) for _ in range(4)]
         vectors = np.full((p, segments), np.nan), np.full((p, p, segments), np.nan), np.zeros((p, segments))
-        return cls(codes[0], codes[1], np.full(segments, np.nan), *vectors, codes[2])
+        return cls(codes[0], codes[1], np.full(segments, np.nan), *vectors, *codes[2:])
 
     def restarted(self, where: Bools) -> Chart:
         """The average from 0 at these segments [S]."""
@@ -113,6 +114,14 @@ class Multivariate:
         """Begin these series [V, S] again: an episode has ended."""
         if series.any():
             self.charts = [chart.restarted(where) for chart, where in zip(self.charts, series, strict=True)]
+
+    def again(self, series: Bools) -> None:
+        """Phase I of these series [V, S] begins now."""
+        for at in np.flatnonzero(series.any(axis=1)).tolist():
+            chart, where, p = self.charts[at], series[at], len(self.rows[at])
+            fresh = Chart.fresh(p, len(where))._replace(former=np.maximum(chart.version, chart.former))
+            self.charts[at] = Chart(*chosen(where, fresh, chart))
+            self.memories[at].again(np.flatnonzero(where))
 
 
 def _named(at: int, chart: Lanes, memory: Lanes) -> Lanes:
@@ -197,7 +206,7 @@ def _judge(one: MultivariateSpec, chart: Chart, of_metrics: tuple[Points, Floats
 def _learn(chart: Chart, due: npt.NDArray[np.int64], found: scatter.Scatter) -> Chart:
     """The chart with the baselines of the segments that are due. New arrays: published points share the old ones."""
     new = Chart(*take(chart, np.arange(len(chart.version))))
-    new.version[due], new.kept[due] = 1, found.kept
+    new.version[due], new.kept[due] = new.former[due] + 1, found.kept
     new.centre[:, due], new.whiten[:, :, due] = found.centre, found.whiten
     return new.restarted(np.isin(np.arange(len(new.version)), due))
 

@@ -72,6 +72,8 @@ class Book:
         column = {name: at for at, name in enumerate(points.segments)}
         for signal in signals:
             series = signal.metric, signal.segment
+            if signal.kind not in {"open", "update", "resolve"}:
+                continue
             if signal.kind == "resolve":
                 self._open.pop(series).over = True
                 continue

@@ -30,7 +30,7 @@ COMMANDS = {
     "init": Command("streamspc.cli.init", "look at a topic and write a first configuration"),
     "check-config": Command("streamspc.cli.check_config", "say what is wrong with a configuration, or print its JSON Schema"),
     "check": Command("streamspc.cli.check", "chart a file, or a range of a topic, once, as the daemon would: for continuous integration"),
-    "baseline": Command("streamspc.cli.baseline", "say what kind of series a stream has, and which charts fit"),
+    "baseline": Command("streamspc.cli.baseline", "show what is normal, accept a new level or learn it again, say which charts fit"),
     "arl": Command("streamspc.cli.arl", "print the average run length, a quantile, or the limit of a chart"),
     "design": Command("streamspc.cli.design", "compare charts that give false alarms as rarely as asked"),
     "topics": Command("streamspc.cli.topics", "create the topics of an application, or say what is wrong with them"),

@@ -1,130 +1,51 @@
-"""`streamspc baseline`: what the series of a stream are like, and which charts they call for."""
+"""`streamspc baseline`: what in control means for the series of a stream, and the commands that change it."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from streamspc.cli.check import CheckCode
-from streamspc.errors import ConfigError
-from streamspc.model import WHOLE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from streamspc.check.advice import Advice
-    from streamspc.check.doctor import Diagnosis, Line
-    from streamspc.flow import Outputs
-    from streamspc.model import MetricSpec, Points, StreamSpec
 
 EPILOG = """examples:
+  streamspc baseline show --config.file shop.yaml
+  streamspc baseline accept price --config.file shop.yaml --why "prices rose" --dry-run
+  streamspc baseline accept price[DE] --config.file shop.yaml --by ann --why "prices rose in Germany"
+  streamspc baseline reset --metric latency --config.file shop.yaml --since 2026-03-01T00:00:00Z --why "new machines"
   streamspc baseline diagnose --config.file shop.yaml --input orders.jsonl.gz
-  streamspc baseline diagnose price[DE] --config.file shop.yaml --input orders.csv --json
 
-exit codes: 0 done, 2 the command line or the configuration is wrong, 3 the data cannot be read"""
+A command holds from the first window on that starts at or after --since; without it, that is the first one beyond every watermark.
+It is one entry in the control log. What it changed, the `command` and `baseline` signals in the signals topic say.
+
+exit codes: 0 done, 1 no series would change: nothing was written, 2 the command line or the configuration is wrong, 3 the data cannot
+be read, or Kafka does not answer, 4 nothing will help but what the message says"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """An action, the series, and what to read."""
+    """An action, which series, and what the action wants to know."""
     parser.epilog = EPILOG
     add = parser.add_argument
-    add("action", choices=("diagnose",), help="say what kind of series they are, which chart fits, what it costs and finds")
-    add("series", nargs="?", metavar="SERIES", help="a metric, or metric[segment] (default: all series of the whole stream)")
+    add(
+        "action",
+        choices=("show", "accept", "reset", "diagnose"),
+        help="show baselines; accept the level of open episodes as the new normal; learn Phase I again; say which charts fit",
+    )
+    add("series", nargs="?", metavar="SERIES", help="a metric of the whole stream, or metric[segment]")
+    add("--metric", metavar="NAME", help="show, accept, reset: this metric in all segments")
+    add("--segment", metavar="NAME", help='show, accept, reset: all metrics of this segment; "*" is the whole stream')
+    add("--all", action="store_true", help="accept, reset: all series of the stream")
     add("--config.file", dest="config_file", type=Path, required=True, metavar="FILE", help="configuration (streamspc check-config FILE)")
     add("--stream", metavar="NAME", help="stream of the configuration (default: the only one)")
-    add("--input", required=True, metavar="DATA", help=".csv, .jsonl, .jsonl.gz, or - for standard input")
-    add("--format", choices=["csv", "jsonl"], help="format of the input (default: by its name; standard input is jsonl)")
-    add("--timestamp", metavar="FIELD", help="field that holds the Kafka timestamp: milliseconds or ISO 8601")
+    add("--since", metavar="TIME", help="accept, reset: a time with its zone, as 2026-03-01T00:00:00Z (default: after all that was read)")
+    add("--why", default="", metavar="TEXT", help="accept, reset: for the audit in the control log")
+    add("--by", default=None, metavar="WHO", help="accept, reset: for the audit (default: the user's name)")
+    add("--dry-run", action="store_true", help="accept, reset: only say what would be done")
+    add("--input", metavar="DATA", help="diagnose: .csv, .jsonl, .jsonl.gz, or - for standard input")
+    add("--format", choices=["csv", "jsonl"], help="diagnose: format of the input (default: by its name; standard input is jsonl)")
+    add("--timestamp", metavar="FIELD", help="diagnose: field that holds the Kafka timestamp: milliseconds or ISO 8601")
     add("--json", action="store_true", help="answer in JSON")
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Diagnose one input."""
-    from streamspc import check  # noqa: PLC0415 - keeps `--help` fast
-    from streamspc.check.drive import begin  # noqa: PLC0415
-    from streamspc.check.source import Unreadable  # noqa: PLC0415
-    from streamspc.cli.check import stream_name  # noqa: PLC0415
-    from streamspc.settings import load_semantics  # noqa: PLC0415
+    """Carry the action out."""
+    from streamspc.cli import baselines, diagnosis  # noqa: PLC0415 - --help needs neither
 
-    semantics = load_semantics(args.config_file)
-    name = stream_name(semantics, args.stream)
-    state, steps, spec = begin(semantics, name), check.Steps(), semantics.stream(name)
-    try:
-        kind = check.chosen_format(args.input, args.format)
-        with closing(check.open_input(args.input)) as source:
-            batches = check.batches(source, kind, state.streams[name].stream, args.timestamp)
-            points = list(_points(check.run(state, batches, steps, any_order=True)))
-    except Unreadable as error:
-        sys.stderr.write(f"streamspc baseline: {error}\n")
-        return CheckCode.UNREADABLE
-    if not points:
-        sys.stderr.write(f"streamspc baseline: {args.input}: no window of {steps.records} records has a point\n")
-        return CheckCode.UNREADABLE
-    told = list(_told(spec, points, args.series))
-    if not told:
-        known = ", ".join(metric.name for metric in spec.metrics)
-        raise ConfigError(f"no series {args.series!r}: metrics are {known}; a segment stands in brackets, as in {spec.metrics[0].name}[DE]")
-    (_as_json if args.json else _as_text)(told)
-    return CheckCode.IN_CONTROL
-
-
-def _points(outputs: Iterable[Outputs]) -> Iterator[Points]:
-    for out in outputs:
-        yield from out.points
-
-
-def _told(spec: StreamSpec, points: list[Points], wanted: str | None) -> Iterator[tuple[Diagnosis, Advice]]:
-    """The series that are wanted, by metric and segment."""
-    from streamspc.check.advice import Limits, advise  # noqa: PLC0415
-    from streamspc.check.doctor import diagnose  # noqa: PLC0415
-
-    last = points[-1]
-    for row, metric in enumerate(spec.metrics):
-        for column, segment in enumerate(last.segments):
-            if wanted not in _names(metric.name, segment):
-                continue
-            judged = last.version[row, column] > 0
-            limits = Limits(float(last.shewhart_limit[row, column]), float(last.cusum_limit[row, column])) if judged else None
-            found = diagnose(_line(points, row, segment, metric), spec.timezone)
-            yield found, advise(found, metric, limits)
-
-
-def _names(metric: str, segment: str) -> set[str | None]:
-    """What a series answers to: those of the whole stream also to nothing."""
-    return {None, metric, f"{metric}[{segment}]"} if segment == WHOLE else {f"{metric}[{segment}]"}
-
-
-def _line(points: list[Points], row: int, segment: str, metric: MetricSpec) -> Line:
-    """A series from the first window in which its segment had charts."""
-    import numpy as np  # noqa: PLC0415
-
-    from streamspc.check.doctor import Line  # noqa: PLC0415
-
-    seen = [(one.start, one.value[row, at], one.n[row, at]) for one in points for at, name in enumerate(one.segments) if name == segment]
-    start, value, n = zip(*seen, strict=True)
-    return Line(metric.name, segment, metric.kind, np.array(start, np.int64), np.array(value), np.array(n, np.int64))
-
-
-def _as_json(told: list[tuple[Diagnosis, Advice]]) -> None:
-    import msgspec  # noqa: PLC0415
-
-    answer = [{"series": found, "advice": advice} for found, advice in told]
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(answer), indent=2) + b"\n")
-    sys.stdout.flush()
-
-
-def _as_text(told: list[tuple[Diagnosis, Advice]]) -> None:
-    for found, advice in told:
-        name = found.metric if found.segment == WHOLE else f"{found.metric}[{found.segment}]"
-        middle = "" if found.centre is None else f", centre {found.centre:.5g}, sigma {found.sigma:.3g}, n {found.n:,.0f}"
-        lines = [f"{name} ({found.kind}): {found.windows:,} windows{middle}", *(f"  {line}" for line in advice.findings)]
-        lines += [f"  chart: {advice.chart}: {advice.why}", *(f"    {line}" for line in advice.settings)]
-        if advice.textbook_arl0 is not None:
-            lines.append(f"  three sigma limits from moving ranges: a false alarm each {advice.textbook_arl0:,.0f} windows")
-        if advice.designed_arl0 is not None:
-            delays = ", ".join(f"{shift} after {windows:,.1f}" for shift, windows in advice.delay.items())
-            lines.append(f"  its limits now: a false alarm each {advice.designed_arl0:,.0f} windows; finds a shift of {delays} windows")
-        sys.stdout.write("\n".join(lines) + "\n\n")
+    return {"diagnose": diagnosis.diagnose, "show": baselines.show}.get(args.action, baselines.command)(args)

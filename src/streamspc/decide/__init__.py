@@ -7,6 +7,8 @@ Promises
   replay finds the same episode again, and a receiver that hears of it twice can tell.
 - An alert need not reject: only the metrics and charts that `judge_by` names do, and only in Phase II. Everything that was not
   rejected was accepted; what no rule could judge is counted `unjudged`.
+- No series rejects for ever: after `max_reject` windows on one side its episode is a level shift, which rejects no more there, says so
+  once in a signal of its own, and awaits an operator's command (`shift`).
 - Muting is about messages: a muted episode still rejects.
 - A window without a point says nothing: it neither prolongs an episode nor brings its end nearer.
 - Of an episode that a route leads to a receiver, the receiver hears at least once (`groups`), unless another one explains it; a restart at
@@ -24,6 +26,6 @@ messages).
 from streamspc.decide.episodes import Episodes
 from streamspc.decide.history import History
 from streamspc.decide.storm import share, tripped
-from streamspc.decide.verdict import Decisions, decide, judge, unjudged
+from streamspc.decide.verdict import Decisions, decide, judge, rejecting, unjudged
 
-__all__ = ["Decisions", "Episodes", "History", "decide", "judge", "share", "tripped", "unjudged"]
+__all__ = ["Decisions", "Episodes", "History", "decide", "judge", "rejecting", "share", "tripped", "unjudged"]

@@ -11,11 +11,15 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from streamspc.decide.storm import share, tripped
 from streamspc.model import END, NEVER, WHOLE, Judged, Rejection
 
 if TYPE_CHECKING:
-    from streamspc.model import StreamSpec
+    from collections.abc import Sequence
+
+    from streamspc.model import Bools, Codes, Ints, StreamSpec
 
 MAX_REJECTIONS = 250_000  # that are remembered of windows that were passed; late records of older ones follow `before_verdicts`
 
@@ -70,6 +74,28 @@ class Book:
             return None
         window = self.rejected[start]
         return window.get(segment) or window.get(WHOLE)
+
+    def verdicts(self, start: Ints, segment: Codes, names: Sequence[str]) -> tuple[Codes, tuple[Rejection, ...], Bools, Bools]:
+        """Of records [k] of these windows and segments (codes into `names`): code of the rejection or -1, the rejections, storm, too old.
+
+        `storm`: it has lifted the rejection. `too old`: there is no verdict so far back. One look-up a window, and in those that
+        reject one a segment: none a record.
+        """
+        starts, window = np.unique(start, return_inverse=True)
+        lifted = np.array([s in self.storms for s in starts.tolist()], dtype=bool)
+        guilty = np.array([self.rejects(s) for s in starts.tolist()], dtype=bool)
+        codes = np.full(len(start), -1, np.int32)
+        rejections: list[Rejection] = []
+        rows = np.flatnonzero(guilty[window])
+        packed = window[rows] * len(names) + np.maximum(segment[rows], 0)  # the code is -1 where the stream has no segments
+        pairs, pair = np.unique(packed, return_inverse=True)
+        code_of = np.full(len(pairs), -1, np.int32)
+        for index, one in enumerate(pairs.tolist()):
+            if verdict := self.verdict(int(starts[one // len(names)]), names[one % len(names)]):
+                code_of[index] = len(rejections)
+                rejections.append(verdict)
+        codes[rows] = code_of[pair]
+        return codes, tuple(rejections), lifted[window], start < self.since
 
     def rejects(self, start: int) -> bool:
         """Is any record of this window rejected?"""

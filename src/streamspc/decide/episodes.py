@@ -8,7 +8,8 @@ Enough are `quiet`, and at least twice as many as any signal of the episode took
 since, and were the shift still there they would by then have told so again. With `quiet` alone a lasting shift of one sigma, which a
 CUSUM tells every ten points, would open and close an episode each time.
 
-Only points of Phase II count, provisional ones too; their signals say so. A window without a point changes nothing.
+Only points of Phase II count, provisional ones too; their signals say so. A window without a point changes nothing. An episode also ends
+when its series gets another baseline (`Episodes.end`); `shift` has those that do not end.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class State(NamedTuple):
     rested: Codes  # points since it closed, -1 before the first
     side: npt.NDArray[np.int8]  # of the last signal
     muted: Bools
+    rejecting: Codes  # windows that were to be rejected, in a row on one side; below 0 on the lower one
 
 
 class Episodes:
@@ -78,6 +80,13 @@ class Episodes:
         """Copies of the state of these segments (indices into `segments`), for `load` with their names in the same order."""
         return dict(zip(State._fields, take(self.state, np.asarray(columns, np.int64)), strict=True))
 
+    def end(self, series: Bools) -> Series:
+        """End the open episodes of these series [M, S], which get another baseline: where there was one."""
+        ended = np.nonzero(series & self.state.open)
+        self.state.open[ended] = False
+        self.state.rested[series] = -1  # what comes next has nothing to do with what was before
+        return ended
+
     def grow(self, names: Sequence[str]) -> None:
         """Add segments, as the bank does."""
         new = sorted(set(names).difference(self.segments))
@@ -95,6 +104,7 @@ class Episodes:
             rested=np.full(shape, -1, np.int32),
             side=np.zeros(shape, np.int8),
             muted=np.zeros(shape, bool),
+            rejecting=np.zeros(shape, np.int32),
         )._asdict()
 
     def _set(self, parts: Sequence[Part]) -> None:
@@ -126,7 +136,7 @@ def advance(spec: StreamSpec, episodes: Episodes, points: Points, history: Histo
     return [
         Signal(
             kind=kind,
-            episode=episode_id(points, episodes.state, which),
+            episode=identity(points.stream, points.metrics[which[0]], points.segments[which[1]], int(episodes.state.opened[which])),
             metric=points.metrics[which[0]],
             segment=points.segments[which[1]],
             **dict(zip(columns, row, strict=True)),
@@ -136,11 +146,9 @@ def advance(spec: StreamSpec, episodes: Episodes, points: Points, history: Histo
     ]
 
 
-def episode_id(points: Points, state: State, series: tuple[int, int]) -> str:
-    """Sixteen hex digits that name the open or last episode of a series (metric, segment) for ever."""
-    metric, segment = series
-    name = f"{points.stream}\0{points.metrics[metric]}\0{points.segments[segment]}\0{state.opened[series]}"
-    return hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+def identity(stream: str, metric: str, segment: str, opened: int) -> str:
+    """Sixteen hex digits that name an episode for ever."""
+    return hashlib.blake2b(f"{stream}\0{metric}\0{segment}\0{opened}".encode(), digest_size=8).hexdigest()
 
 
 def _turn(spec: StreamSpec, state: State, points: Points) -> tuple[Bools, Bools, Bools]:
@@ -158,7 +166,7 @@ def _turn(spec: StreamSpec, state: State, points: Points) -> tuple[Bools, Bools,
     state.rested[there & ~state.open & (state.rested >= 0)] += 1
     state.muted[opening] = ((state.rested >= 0) & (state.rested <= spec.episodes.refractory))[opening]
     state.opened[opening] = points.start
-    state.windows[opening] = 0
+    state.windows[opening] = state.rejecting[opening] = 0
     state.windows[signals] += 1
     state.side[signals] = points.side[signals]
     state.open[opening] = True

@@ -1,6 +1,6 @@
 """The book of one receiver: the episodes that it is or will be told of, in groups, and when the next message of each group is due.
 
-    news        an episode that was not told, or one that was told and is over
+    news        an episode that was not told, one that was told and is over, or one that became a level shift which awaits an answer
     first       `group_wait` after the first news of a group: so that what one cause moves is one message
     later       news waits until `group_interval` after the group's last message
     again       without news, `repeat_interval` after the last message, while an episode is open
@@ -97,10 +97,14 @@ class Book:
         subject = routing.subject(signal)
         known = self.members.get(subject)
         if known is None:
-            if signal.kind in {"open", "gap"} and not signal.muted and not stale:
+            if signal.kind in {"open", "shift", "gap"} and not signal.muted and not stale:
                 self._take(Member(signal=signal, news=now, course=_course((), signal), rejected=int(signal.rejected)))
             return
         if known.over:
+            return
+        if signal.kind == "shift":  # the same window as the signal before: only what it means is news
+            self.members[subject] = replace(known, signal=signal) if stale else replace(known, signal=signal, told="", news=now)
+            self._changed[self._key("episode", subject)] = None
             return
         course = _course(known.course, signal)
         if signal.kind == "resolve":

@@ -1,8 +1,8 @@
 """Verdicts: which segments of a window are rejected and why, and how many records nobody could judge.
 
 A (window, segment) is rejected when a metric that a `judge_by` rule names for this segment signals, in Phase II, on one of the rule's
-charts; direction and min_effect hold as for every signal. A series whose baseline is provisional signals and rejects nothing. Records of
-other segments are not touched, whatever the reason.
+charts; direction and min_effect hold as for every signal. A series whose baseline is provisional signals and rejects nothing; one whose
+level shift awaits a command rejects no more (`shift`). Records of other segments are not touched, whatever the reason.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streamspc.decide.episodes import CHARTS, MONITORING, SPOKEN, advance, episode_id, number
+from streamspc.decide import shift
+from streamspc.decide.episodes import CHARTS, MONITORING, SPOKEN, advance, identity, number
 from streamspc.model import WHOLE, Rejection
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Decisions(NamedTuple):
     signals: list[Signal]  # by metric and segment
     rejections: list[Rejection]  # by segment, at most one each
     unjudged: int
+    lifted: int  # segments that are not rejected, for their level shift awaits a command
     over: Bools  # [M, S] series whose episode ends with this window
 
 
@@ -36,17 +38,33 @@ def decide(spec: StreamSpec, episodes: Episodes, points: Points, history: Histor
     was = episodes.state.open.copy()
     signals = advance(spec, episodes, points, history)
     over = was & ~episodes.state.open
-    guilty = {(points.metrics[m], points.segments[s]) for m, s in np.argwhere(rejecting(spec, points)).tolist()}
-    told = [msgspec.structs.replace(signal, rejected=(signal.metric, signal.segment) in guilty) for signal in signals]
-    return Decisions(told, judge(spec, points, episodes), unjudged(spec, points), over)
+    wanted = rejecting(spec, points)
+    begun, lifted = shift.advance(spec.episodes.max_reject, episodes.state, points.side, wanted != 0)
+    charts = np.where(lifted, np.uint8(0), wanted)
+    told = _marked(signals, points, charts != 0, shift.shifted(spec.episodes.max_reject, episodes.state), begun)
+    spared = wanted.any(axis=0) & ~charts.any(axis=0)
+    return Decisions(told, judge(charts, points, episodes), unjudged(spec, points), int(spared.sum()), over)
 
 
-def judge(spec: StreamSpec, points: Points, episodes: Episodes) -> list[Rejection]:
+def _marked(signals: list[Signal], points: Points, guilty: Bools, shifted: Bools, begun: Bools) -> list[Signal]:
+    """The signals with what they mean for verdicts; behind that of a series whose level shift begins to await a command, one more."""
+    if not signals:
+        return signals
+    row, column = ({name: at for at, name in enumerate(names)} for names in (points.metrics, points.segments))
+    told = []
+    for signal in signals:
+        at = row[signal.metric], column[signal.segment]
+        told.append(msgspec.structs.replace(signal, rejected=bool(guilty[at]), awaiting=bool(shifted[at])))
+        if begun[at]:
+            told.append(msgspec.structs.replace(told[-1], kind="shift", muted=False))
+    return told
+
+
+def judge(charts: npt.NDArray[np.uint8], points: Points, episodes: Episodes) -> list[Rejection]:
     """One rejection for each segment that is rejected; of several metrics the one with the largest |z| names it (then the first).
 
-    `episodes` have taken these points already, so that each rejection carries the id of its episode.
+    `charts` are those that reject [M, S]. `episodes` have taken these points already, so that each rejection carries the id of its episode.
     """
-    charts = rejecting(spec, points)
     segments = np.flatnonzero(charts.any(axis=0))
     far = np.where(charts != 0, np.abs(points.z), -1.0)[:, segments]
     worst = zip(far.argmax(axis=0).tolist(), segments.tolist(), strict=True)
@@ -82,17 +100,18 @@ def unjudged(spec: StreamSpec, points: Points) -> int:
 
 
 def _rejection(points: Points, episodes: Episodes, series: tuple[int, int], charts: int) -> Rejection:
+    metric, segment = points.metrics[series[0]], points.segments[series[1]]
     return Rejection(
         stream=points.stream,
         config=points.config,
         start=points.start,
         end=points.end,
-        segment=points.segments[series[1]],
+        segment=segment,
         n=int(points.records[series[1]]),
-        metric=points.metrics[series[0]],
+        metric=metric,
         chart=SPOKEN[charts][0],
         value=float(points.value[series]),
         lcl=number(float(points.lcl[series])),
         ucl=number(float(points.ucl[series])),
-        episode=episode_id(points, episodes.state, series),
+        episode=identity(points.stream, metric, segment, int(episodes.state.opened[series])),
     )

@@ -38,7 +38,7 @@ def _alert(told: Told, words: Words, now: int) -> dict[str, Any]:
     begun = min(signal.opened or signal.start, now)
     over = signal.kind == "resolve"
     named = {
-        "alertname": "SpcStreamSilent" if signal.kind == "gap" else "SpcOutOfControl",
+        "alertname": "SpcStreamSilent" if signal.kind == "gap" else "SpcLevelShift" if signal.awaiting else "SpcOutOfControl",
         "stream": signal.stream,
         "metric": signal.metric,
         "segment": wording.plain(signal.segment),

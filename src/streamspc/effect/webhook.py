@@ -70,6 +70,10 @@ def _episode(told: Told, words: Words) -> dict[str, Any]:
     }
     if signal.contributions:
         head["contributions"] = [{"metric": one.metric, "share": one.share} for one in signal.contributions]
+    if signal.awaiting and signal.kind != "resolve":
+        head["awaiting"] = True
+    if signal.answer:
+        head["answer"] = {"kind": signal.answer, "command": signal.command, "by": signal.by, "why": signal.why}
     return head if signal.kind == "gap" else head | _numbers(told, spec)
 
 

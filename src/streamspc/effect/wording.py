@@ -33,6 +33,7 @@ RULES: dict[str, str] = {
     Rule.NELSON8: "eight points in a row beyond 1 sigma",
     Rule.RUN7: "seven points in a row on one side",
 }
+ANSWERS = {"": "back in control", "accept": "has a new level that was accepted", "reset": "learns a new baseline"}
 SHARES = frozenset({MetricKind.PROPORTION, MetricKind.NULL_RATE})
 
 
@@ -66,8 +67,9 @@ def title(signal: Signal, spec: StreamSpec | None) -> str:
     if signal.kind == "gap":
         return f"{signal.stream} is silent: a long run of windows without records"
     if signal.kind == "resolve":
-        return f"{series(signal)} back in control"
-    return f"{series(signal)} out of control{' (provisional)' * signal.provisional}: {rule(signal, spec)}"
+        return f"{series(signal)} {ANSWERS[signal.answer]}"
+    state = "level shift, awaits an answer" if signal.awaiting else "out of control"
+    return f"{series(signal)} {state}{' (provisional)' * signal.provisional}: {rule(signal, spec)}"
 
 
 def series(signal: Signal) -> str:
@@ -128,12 +130,15 @@ def facts(told: Told, spec: StreamSpec | None) -> list[Fact]:
     amount, metrics = _amount(signal, spec), []
     if signal.contributions:
         metrics = [Fact("Metrics", ", ".join(f"{one.metric} {100 * one.share:.0f} %" for one in signal.contributions))]
-    return [
-        Fact("Stream", signal.stream),
-        Fact("Segment", "all records" if signal.segment == WHOLE else plain(signal.segment)),
+    measured = [
         Fact("Value", f"{amount(signal.value)} against {amount(signal.centre)}, {distance(signal, spec)}"),
         *metrics,
         Fact("Limits", f"LCL {amount(signal.lcl)}, UCL {amount(signal.ucl)}, n = {signal.n:,}"),
+    ]
+    return [
+        Fact("Stream", signal.stream),
+        Fact("Segment", "all records" if signal.segment == WHOLE else plain(signal.segment)),
+        *([Fact("Answer", answer(signal, amount))] if signal.answer else measured),
         Fact("Window", window(signal.start, signal.end, spec)),
         Fact("Since", since(signal, spec)),
         Fact("Lasted", f"{span_of_time(signal.end - signal.opened)}, {signal.windows} windows signalled")
@@ -147,7 +152,9 @@ def facts(told: Told, spec: StreamSpec | None) -> list[Fact]:
 def paragraph(told: Told, spec: StreamSpec | None) -> str:
     """The facts of an episode among others, in one line."""
     found = {fact.label: fact.text for fact in facts(told, spec)}
-    return "; ".join(found[label] for label in ("Value", "Metrics", "Limits", "Since", "Lasted", "Action", "Severity") if label in found)
+    return "; ".join(
+        found[label] for label in ("Answer", "Value", "Metrics", "Limits", "Since", "Lasted", "Action", "Severity") if label in found
+    )
 
 
 def links(told: Told, words: Words) -> list[tuple[str, str]]:
@@ -200,8 +207,22 @@ def spans(sources: tuple[Span, ...]) -> str:
     return "; ".join(listed + ([f"and {len(sources) - SPANS} more"] if len(sources) > SPANS else []))
 
 
+def answer(signal: Signal, amount: Callable[[float | None], str]) -> str:
+    """Who ended the episode by a command, why, and what holds now: `accepted by ann: a new supplier; centre 12.4, version 2`."""
+    done = {"accept": "accepted", "reset": "reset"}[signal.answer] + (f" by {plain(signal.by)}" if signal.by else "")
+    now = "Phase I begins again" if signal.answer == "reset" else f"centre {amount(signal.centre)}, version {signal.baseline_version}"
+    return f"{done}{f': {plain(signal.why)}' if signal.why else ''}; {now}"
+
+
 def action(told: Told, spec: StreamSpec | None) -> str:
     """What was done with the records."""
+    done = _done(told, spec)
+    if not told.signal.awaiting or told.signal.kind == "resolve":
+        return done
+    return f"{done}; no more are rejected on this side until `streamspc baseline accept` or `reset`"
+
+
+def _done(told: Told, spec: StreamSpec | None) -> str:
     if not told.rejected:
         return "none: the records pass"
     done = "the window is rejected" if told.rejected == 1 else f"{told.rejected} windows are rejected"

@@ -16,7 +16,7 @@ from streamspc.model.columns import (
     Headers,
     Ints,
 )
-from streamspc.model.control import ControlRecord, Handled
+from streamspc.model.control import Command, ControlRecord, Handled
 from streamspc.model.local import KafkaLocal, Local, ReceiverKind, ReceiverLocal, Secret
 from streamspc.model.notices import Answer, Labels, Notice, Rendered, Told
 from streamspc.model.points import (
@@ -98,6 +98,7 @@ __all__ = [
     "Codes",
     "Column",
     "Columns",
+    "Command",
     "Configured",
     "Contribution",
     "ControlRecord",

@@ -1,4 +1,4 @@
-"""Records of the control log beside the configuration: what people did with quarantined records."""
+"""Records of the control log beside the configuration: what people did with quarantined records, and what they told the charts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from streamspc.model.semantics import NEVER
 from streamspc.model.verdicts import Configured
 
 
@@ -30,4 +31,23 @@ class Handled(msgspec.Struct, frozen=True, kw_only=True, tag="handled"):
     at: int = 0  # microseconds of the operator's clock
 
 
-ControlRecord = Configured | Handled
+class Command(msgspec.Struct, frozen=True, kw_only=True, tag="command"):
+    """What an operator tells the charts of a stream: one entry in control and, in the same transaction, in each partition of tallies.
+
+    It holds from the first window that starts at or after `since` and closes behind it in the log of tallies.
+    """
+
+    version: int = 1
+    kind: Literal["accept", "reset"]
+    id: str
+    config: str
+    stream: str
+    metric: str | None = None  # a metric or a chart of several; None: all
+    segment: str | None = None  # None: all, the whole stream's with them
+    since: int = NEVER
+    by: str = ""
+    why: str = ""
+    at: int = 0  # microseconds of the operator's clock
+
+
+ControlRecord = Configured | Handled | Command

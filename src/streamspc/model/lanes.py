@@ -18,6 +18,11 @@ def take(arrays: Iterable[npt.NDArray[Any]], columns: npt.NDArray[np.int64]) -> 
     return [np.take(array, columns, axis=-1) for array in arrays]
 
 
+def chosen(where: npt.NDArray[np.bool_], new: Iterable[npt.NDArray[Any]], old: Iterable[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    """New arrays: the new ones where the mask holds, else the old ones."""
+    return [np.where(where, one, other) for one, other in zip(new, old, strict=True)]
+
+
 def under(lanes: Mapping[str, npt.NDArray[Any]], prefix: str) -> Lanes:
     """Those whose names begin so, without it."""
     return {name.removeprefix(prefix): array for name, array in lanes.items() if name.startswith(prefix)}

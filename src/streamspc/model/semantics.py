@@ -129,18 +129,26 @@ class EventTime(_Spec, frozen=True, kw_only=True):
 
 
 class BaselineSpec(_Spec, frozen=True, kw_only=True):
-    """Phase I: `windows` points a series are learnt from, robustly screened at `screen` sigma, then frozen."""
+    """Phase I: `windows` points a series are learnt from, robustly screened at `screen` sigma, then frozen.
+
+    `relearn` says which commands may replace a baseline: none, those that learn Phase I again, or also the level of an open episode.
+    """
 
     windows: int = 50
     screen: float = 3.5
     overdispersion: float = 1e-5  # how alike two records of one window may be in a rate near 0 or 1, for all that Phase I can tell
+    relearn: Literal["never", "on_demand", "accepted_shifts"] = "accepted_shifts"
 
 
 class EpisodeSpec(_Spec, frozen=True, kw_only=True):
-    """An episode ends after `quiet` points without a signal or more (`decide.episodes`); one that reopens within `refractory` is muted."""
+    """An episode ends after `quiet` points without a signal or more (`decide.episodes`); one that reopens within `refractory` is muted.
+
+    One that has rejected `max_reject` windows on one side is a level shift: it rejects no more there, and awaits a command.
+    """
 
     quiet: int = 2
     refractory: int = 0
+    max_reject: int = 24
 
 
 class JudgeRule(_Spec, frozen=True, kw_only=True):

@@ -25,10 +25,14 @@ class Contribution(msgspec.Struct, frozen=True):
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of an episode: the record of `<app>.signals`. Times are microseconds; limits are in the metric's unit."""
+    """A change of an episode or a baseline: the record of `<app>.signals`. Times are microseconds; limits are in the metric's unit.
+
+    `shift`: the episode has become a level shift that awaits a command. `baseline`: a level was accepted, which `n` windows tell, and
+    holds from the window at `start` on. `command`: an operator's command holds from the window at `start`, and changed `n` series here.
+    """
 
     version: int = 1
-    kind: Literal["open", "update", "resolve", "gap", "end"]
+    kind: Literal["open", "update", "shift", "resolve", "gap", "end", "baseline", "command"]
     stream: str
     config: str
     chart_partition: int = 0
@@ -60,6 +64,11 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     rejected: bool = False
     muted: bool = False
     provisional: bool = False  # of a baseline that promises nothing yet; it rejects nothing
+    awaiting: bool = False  # the episode is a level shift, which awaits a command
+    answer: Literal["", "accept", "reset"] = ""  # the command that it is due to, and its entry in control
+    command: str = ""
+    by: str = ""
+    why: str = ""
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True, tag="rejected"):
@@ -92,6 +101,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, tag="judged"):
     records: int = 0  # of the whole stream, where its segment lives in this partition; else 0
     rejections: int = 0
     unjudged: int = 0
+    lifted: int = 0  # segments that are not rejected because their level shift awaits a command
 
 
 class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):

@@ -16,10 +16,10 @@ import msgspec
 
 from streamspc import wire
 from streamspc.errors import Fatal
-from streamspc.flow import divide, steps
+from streamspc.flow import command, divide, steps
 from streamspc.kafka_io.port import Committed
-from streamspc.model import Counted
-from streamspc.roles.outbox import COUNTED
+from streamspc.model import Command, Counted
+from streamspc.roles.outbox import COMMAND, COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,12 +61,25 @@ def answered(found: Committed) -> Answered:
     return Answered(found.offset, said.steps)
 
 
-def _steps(state: State, said: Block | Counted) -> Iterator[Outputs]:
-    """The steps of a block; a count has none."""
+def _read(key: bytes, value: bytes) -> Block | Counted | Command:
+    """A record of the tallies log. Raises Fatal for one of a newer release."""
+    if key not in {COUNTED, COMMAND}:
+        return wire.decode_block(value)
+    try:
+        return msgspec.json.decode(value, type=Counted) if key == COUNTED else msgspec.json.decode(value, type=Command)
+    except msgspec.MsgspecError as error:
+        raise Fatal(f"a {key.decode()} in tallies cannot be read ({error}): a newer streamspc wrote it. Start that version") from None
+
+
+def _steps(state: State, said: Block | Counted | Command) -> Iterator[Outputs]:
+    """The steps of a block; a count and a command have none."""
     if isinstance(said, Counted):
         divide(state, said)
-        return iter(())
-    return steps(state, said)
+    elif isinstance(said, Command):
+        command(state, said)
+    else:
+        return steps(state, said)
+    return iter(())
 
 
 @dataclass(slots=True)
@@ -87,7 +100,7 @@ class Owned:
     def take(self, batch: Batch) -> None:
         """Blocks that come next."""
         rows = zip(batch.offsets.tolist(), batch.keys, batch.values, strict=True)
-        self.waiting.extend((offset, key, value or b"") for offset, key, value in rows if key in {b"block", COUNTED})
+        self.waiting.extend((offset, key, value or b"") for offset, key, value in rows if key in {b"block", COUNTED, COMMAND})
         self.end = batch.next
         self._behind()
 
@@ -110,7 +123,7 @@ class Owned:
             beat()
             offset, key, value = self.waiting[0]
             if self._steps is None:
-                said = msgspec.json.decode(value, type=Counted) if key == COUNTED else wire.decode_block(value)
+                said = _read(key, value)
                 if said.config != config:
                     raise Fatal(f"tallies offset {offset}: {key.decode()} of configuration {said.config}, this process has {config}")
                 self.offset, self.done, self._steps = offset, 0, _steps(self.state, said)

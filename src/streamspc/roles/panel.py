@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
+from streamspc.decide import shift
 from streamspc.errors import Reason
 from streamspc.model import END, NEVER, NO_POINT, ChartKind, Points, Signal
 
@@ -54,7 +55,10 @@ class Panel:
                 continue
             if hasattr(verdict, "segment"):
                 meters.count("spc_rejected_windows_total", (verdict.stream,))
-            elif state.streams[verdict.stream].has_whole:
+                continue
+            if verdict.lifted:
+                meters.count("spc_rejections_lifted_total", (verdict.stream,), verdict.lifted)
+            if state.streams[verdict.stream].has_whole:
                 meters.count("spc_windows_total", (verdict.stream,))
                 meters.count("spc_records_unjudged_total", (verdict.stream,), verdict.unjudged)
         self._gauges = {**self._gauges, **{(partition, name): _gauges(state, name) for name in state.streams}}
@@ -84,6 +88,7 @@ def _gauges(state: State, name: str) -> Gauges:
         ("spc_open_windows", mine): float(of.windows.count()) if of.has_whole else 0.0,
         ("spc_series", mine): float(len(of.bank.segments) * len(of.stream.spec.series)),
         ("spc_series_provisional", mine): float(np.count_nonzero(of.bank.baseline.doubt)),
+        ("spc_level_shifts_awaiting", mine): float(shift.awaiting(of.stream.spec.episodes.max_reject, of.episodes.state).sum()),
         ("spc_episodes_open", mine): float(of.episodes.state.open.sum()),
         ("spc_series_dropped_total", mine): float(of.counts[Reason.SEGMENT_LIMIT.value]),
         ("spc_records_refused_total", (name, "chart", late)): float(of.counts[late]),

@@ -47,6 +47,8 @@ TABLE = (
     Metric("spc_rejected_windows_total", "counter", ("stream",), "Windows of a segment, or of the whole stream, that were rejected."),
     Metric("spc_open_windows", "gauge", ("stream",), "Windows with tallies that are not closed yet."),
     Metric("spc_episodes_open", "gauge", ("stream",), "Episodes that are open now."),
+    Metric("spc_level_shifts_awaiting", "gauge", ("stream",), "Level shifts that reject no more, and await baseline accept or reset."),
+    Metric("spc_rejections_lifted_total", "counter", ("stream",), "Windows of a segment that passed since a level shift awaits an answer."),
     Metric("spc_episodes_total", "counter", ("stream", "metric"), "Episodes that were opened."),
     Metric("spc_gaps_total", "counter", ("stream",), "Runs of empty windows too long to be charted one by one."),
     Metric("spc_storm_active", "gauge", ("stream",), "Whether the storm guard lets rejected windows pass (1) or not (0)."),

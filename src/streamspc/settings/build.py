@@ -151,8 +151,8 @@ def _stream(stream: Stream) -> StreamSpec:
             MultivariateSpec(name=it.name, metrics=it.metrics, weight=it.memory, limit=it.limit) for it in stream.multivariate
         ),
         budget=_budget(stream),
-        baseline=BaselineSpec(**{name: getattr(stream.baseline, name) for name in ("windows", "screen", "overdispersion")}),
-        episodes=EpisodeSpec(quiet=stream.episodes.quiet, refractory=stream.episodes.refractory),
+        baseline=BaselineSpec(**stream.baseline.model_dump()),
+        episodes=EpisodeSpec(**stream.episodes.model_dump()),
         judge_by=tuple(JudgeRule(metric=it.metric, charts=it.charts, segments=it.segments) for it in stream.judge_by),
         min_records=stream.min_records,
         max_segments=stream.max_segments,

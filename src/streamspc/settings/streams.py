@@ -52,6 +52,8 @@ class Baseline(Part):
     """Points further than this from the median, in robust sigma, teach nothing."""
     overdispersion: Number = Field(default=1e-5, ge=0, lt=1)
     """How alike two records of one window may be (intraclass correlation) in a rate near 0 or 1, where too few hits could show it."""
+    relearn: Literal["never", "on_demand", "accepted_shifts"] = "accepted_shifts"
+    """Commands that may replace a baseline: none, `baseline reset` alone, or also `baseline accept`."""
 
 
 def _rate(text: str) -> str:
@@ -79,6 +81,8 @@ class Episodes(Part):
     """Points without a signal that end it; after a signal that took long to gather twice as many as it took."""
     refractory: Integer = Field(default=0, ge=0)
     """An episode that opens within so many points of the last one's end is not notified."""
+    max_reject: Integer = Field(default=24, ge=1)
+    """So many windows rejected on one side make an episode a level shift: it rejects no more, and awaits `baseline accept` or `reset`."""
 
 
 class Judge(Part):

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from streamspc import wire
@@ -14,7 +15,7 @@ from streamspc.chart import Bank
 from streamspc.decide import Episodes, History
 from streamspc.errors import Fatal
 from streamspc.flow import State, StreamState
-from streamspc.model import SHARDS, shard
+from streamspc.model import SHARDS, Command, shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,6 +77,7 @@ def restore(semantics: Semantics, chart_partition: int, records: Mapping[bytes, 
         of = state.streams[name]
         of.bank = Bank.load(of.stream.spec, banks[name], semantics.chart_partitions, (said["known"], said["charted"]))
         of.counted = dict(said["counted"])
+        of.commands = msgspec.convert(said["commands"], list[Command])
         of.episodes = Episodes.load(of.stream.spec, episodes[name])
         of.history = History.load(_under(columns, f"{name}/history/"))
         sources = wire.decode_table(columns[f"{name}/sources"].tobytes())
@@ -100,6 +102,7 @@ def _position(of: StreamState) -> dict[str, Any]:
         "empties": of.windows.empties,
         "counts": dict(of.counts),
         "counted": list(of.counted.items()),
+        "commands": msgspec.to_builtins(of.commands),
         "known": of.bank.known,
         "charted": of.bank.windows,
     }

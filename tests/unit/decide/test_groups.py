@@ -66,6 +66,43 @@ def test_an_episode_from_its_beginning_to_its_end():
     assert (one.due(), one.members, one.flush(T + 10**15)) == (AT_ONCE, {}, [])
 
 
+def test_a_level_shift_is_told_once_more():
+    """It is news of an episode that was told; later windows of it are not, nor is it heard as one window more."""
+    one = book()
+    hear(one, 0, signal(z=4.0))
+    assert said(one, 10) == [("firing", 1, {"e1": False})]
+
+    hear(one, 20, signal(kind="update", z=5.0, awaiting=True, rejected=True), signal(kind="shift", z=5.0, awaiting=True, rejected=True))
+    assert said(one, 309) == []
+    (news,) = one.flush(T + WAIT + INTERVAL)
+    assert (news.notice.number, news.notice.told[0].signal.awaiting) == (2, True)
+    assert (news.notice.told[0].course, news.notice.told[0].rejected) == ((4.0, 5.0), 1)
+    hear(one, 330, signal(kind="update", z=6.0, awaiting=True))
+    assert said(one, 1000) == []
+    hear(one, 1001, signal(kind="resolve", answer="accept"))
+
+    assert said(one, 1001) == [("resolved", 3, {"e1": True})]
+
+
+def test_a_level_shift_of_a_muted_episode_is_told():
+    """It needs an answer. One that is too old to be told is not."""
+    one, old = book(), book()
+    hear(one, 0, signal(muted=True), signal(kind="shift", awaiting=True))
+    hear(old, 0, signal(muted=True), signal(kind="shift", awaiting=True), stale=True)
+
+    assert said(one, 10) == [("firing", 1, {"e1": False})]
+    assert said(old, 10**6) == []
+
+
+@pytest.mark.parametrize("kind", ["baseline", "command"])
+def test_what_is_no_episode_is_not_told(kind):
+    """Other signals are for machines."""
+    one = book()
+    hear(one, 0, signal(kind=kind, episode=""))
+
+    assert one.members == {}
+
+
 def test_one_cause_is_one_message():
     """What comes within the wait is in the first message; what comes later waits for the interval, and is told with the rest."""
     one = book()

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from charting import known, metric, sources, step, stream
-from streamspc.decide import Episodes, History, decide, judge, unjudged
+from streamspc.decide import Episodes, History, decide, judge, rejecting, unjudged
 from streamspc.model import BaselineSpec, ChartKind, JudgeRule, Rejection
 
 BAD, NONE = 5.0, float("nan")
@@ -82,7 +82,7 @@ def test_phase_one_never_rejects():
     spec = stream(metric("x"), judge_by=(JudgeRule(metric="x"),))
     _, points, episodes = window(spec, ["a"], BAD)
     learning = dataclasses.replace(points, phase=np.zeros((1, 1), np.uint8))
-    assert (len(judge(spec, points, episodes)), judge(spec, learning, episodes)) == (1, [])
+    assert (len(judge(rejecting(spec, points), points, episodes)), judge(rejecting(spec, learning), learning, episodes)) == (1, [])
 
 
 def test_records_that_no_rule_could_judge_are_counted_once():

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streamspc.effect import alertmanager, discord, google_chat, mattermost, pagerduty, picture, slack, teams, webhook, wording
 from streamspc.effect.shorten import cut
@@ -106,6 +107,28 @@ CLOSE = Signal(
     onset=BLIZZARD - 2 * DAY,
     baseline_version=1,
 )
+SHIFTED = replace(OPEN, kind="shift", awaiting=True, windows=24)
+ACCEPTED = Signal(
+    kind="resolve",
+    stream="departures",
+    config="0123456789abcdef",
+    episode=OPEN.episode,
+    metric="cancelled",
+    segment="EWR",
+    side="up",
+    start=BLIZZARD + 30 * DAY,
+    end=BLIZZARD + 31 * DAY,
+    centre=0.4987,
+    opened=BLIZZARD,
+    windows=29,
+    onset=BLIZZARD - DAY,
+    baseline_version=2,
+    awaiting=True,
+    answer="accept",
+    command="0011223344556677",
+    by="ann",
+    why="flights are sold twice now",
+)
 GAP = Signal(kind="gap", stream="departures", config="c", start=BLIZZARD, end=BLIZZARD + 9 * DAY)
 
 
@@ -143,6 +166,8 @@ NOTICES = {
     "one that resolves": notice(CLOSE),
     "a gap": notice(GAP),
     "a storm": notice(*([OPEN] * 7), CLOSE, more=22),
+    "a level shift": notice(SHIFTED, number=2)._replace(told=(told(SHIFTED, (24.05, 23.0), 24),)),
+    "a level that was accepted": notice(ACCEPTED),
 }
 KINDS = {
     "slack": slack.render,
