@@ -15,16 +15,20 @@ Quality Technology 31.
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import solve_banded
 
 from streamspc.design import arguments
 from streamspc.design.count_cusum import binomial_cusum_arl, binomial_cusum_limit
+from streamspc.design.counts import Binomial
 from streamspc.design.lattice_limit import smallest
+from streamspc.design.lundberg import brownian_limit
 from streamspc.design.saddle_point import Array
-from streamspc.design.walk import limit_of, rational, steps_to_signal
+from streamspc.design.walk import Walk, limit_of, rational, steps_to_signal
 
 
 def bernoulli_cusum_arl(p: float, m: float, h: float) -> float:
@@ -51,7 +55,8 @@ def bernoulli_cusum_limit(p: float, m: float, arl0: float) -> float:
     p, m, arl0 = arguments.probability("p", p), _items(m), arguments.run_length("arl0", arl0)
     if m != int(m):
         return binomial_cusum_limit(1, p, 1.0 / m, arl0)
-    return limit_of(smallest(lambda states: _arl(p, int(m), states), arl0, 2 * int(m)), int(m), touching=True)
+    near = brownian_limit(Walk(Binomial(1, p), Fraction(1, int(m)), upper=True))
+    return limit_of(smallest(lambda states: _arl(p, int(m), states), arl0, lambda length: m * near(length)), int(m), touching=True)
 
 
 def _items(m: float) -> float:
@@ -108,8 +113,8 @@ def _cycle(p: float, rise: int, states: int) -> tuple[float, float]:
 
 
 def _filter(p: float, source: Array) -> Array:
-    """f(s) = source(s) + (1-p) f(s-1), from 0: each row."""
-    from scipy.signal import lfilter  # noqa: PLC0415  # slow to load, and of use to this chart alone
-
-    filtered: Array = lfilter([1.0], [1.0, p - 1.0], source)
+    """f(s) = source(s) + (1-p) f(s-1), from 0: each row. One bidiagonal system."""
+    bands = np.ones((2, source.shape[1]))
+    bands[1] = p - 1.0
+    filtered: Array = solve_banded((1, 0), bands, source.T).T
     return filtered

@@ -9,8 +9,11 @@ other is at 0, so the rates of their signals add exactly (Kemp).
 The limits are on the lattice on which S moves, the multiples of 1/q for k = p/q: the smallest whose average run length is at least the
 one wished for (for a k of more than six decimals, to a relative 1e-10). A smaller k, or one with more decimals, comes closer.
 
+Average run lengths are exact, to 1e-9 or so, but for a far limit of a side that rises, which no longer comes back to 0: that is in closed
+form, to 3e-7 (`rising`). With two sides it is the one that counts where k is off the mean.
+
 ValueError says which argument cannot be: no number, not finite, negative, an unknown `sided` or `signal`, var < mean; a limit of more than
-200 000 counts, or a side that would rise for more than 20 000 points to it, is refused too.
+200 000 counts of a walk that stands, or one to which it would rise for more than 20 000 points and might come back, is refused too.
 
 Sources: Lucas, J. M. (1985), Counted data CUSUM's, Technometrics 27; Hawkins, D. M. and Olwell, D. H. (1998), Cumulative sum charts and
 charting for quality improvement, chapter 5; Kemp, K. W. (1961), The average run length of the cumulative sum chart when a V-mask is
@@ -20,20 +23,21 @@ used, Journal of the Royal Statistical Society B 23.
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from functools import lru_cache
 
-from streamspc.design import arguments, excursion, toeplitz
+from streamspc.design import arguments, excursion, rising, toeplitz
 from streamspc.design.counts import Binomial, Law, NegativeBinomial, Poisson
+from streamspc.design.lattice_heights import cycle_points, heights
 from streamspc.design.lattice_limit import smallest
+from streamspc.design.lundberg import brownian_limit, exponent
 from streamspc.design.walk import Walk, limit_of, rational, steps_to_signal
 
 _FEW = 1000  # states whose equations are solved in any case
 _MANY = 16_000  # and from which on a cycle is followed in any case
-_NO_RETURN = 40.0  # the logarithm of a chance that does not matter, and more
 _POINTS = 20_000  # to a signal, at most, of a walk that rises
 _SPREADS = 300.0  # or so many standard deviations of a count
-_STATES = 200_000  # of one fraction of S, at most
+_NOTHING = 23.0  # the logarithm of a share of the rate that does not matter
+_HIGHEST = 200_000  # limit, of a walk that does not rise
 
 
 def poisson_cusum_arl(mean: float, k: float, h: float, sided: str = "upper", signal: str = ">=") -> float:
@@ -124,7 +128,14 @@ def _arl(law: Law, k: float, h: float, sided: str, signal: str) -> float:
 def _limit(law: Law, k: float, arl0: float, sided: str, signal: str) -> float:
     k, touching = _checked(k, sided, signal)
     q = rational(k).denominator
-    states = smallest(lambda steps: _both(law, k, sided, steps), arguments.run_length("arl0", arl0), max(int(q * law.spread), 1))
+    walks, arl0 = _walks(law, k, sided), arguments.run_length("arl0", arl0)
+    near = brownian_limit(walks[0])
+    states = smallest(
+        lambda steps: _both(law, k, sided, steps),
+        arl0,
+        lambda length: q * near(length),
+        lambda low, high: heights(walks, low, high),
+    )
     return limit_of(states, q, touching=touching)
 
 
@@ -138,42 +149,37 @@ def _both(law: Law, k: float, sided: str, states: int) -> float:
     """The average run length of one side, or of two whose rates add."""
     if states <= 0:
         return 1.0
-    rates = [1.0 / _side(law, k, states, upper=side == "upper") for side in ("upper", "lower") if sided in {side, "two"}]
-    return max(1.0 / sum(rates), 1.0) if any(rates) else math.inf
+    walks = _walks(law, k, sided)
+    height = states / walks[0].k.denominator
+    rate = 0.0
+    for walk in walks:
+        if not height * exponent(walk) > _NOTHING - math.log(max(rate, 1e-300)):
+            rate += 1.0 / _side(walk, states)
+    return max(1.0 / rate, 1.0) if rate > 0.0 else math.inf
+
+
+@lru_cache(maxsize=256)
+def _walks(law: Law, k: float, sided: str) -> list[Walk]:
+    """One side or both, the one that rises first."""
+    walks = [Walk(law, rational(k), side == "upper") for side in ("upper", "lower") if sided in {side, "two"}]
+    return sorted(walks, key=lambda walk: -walk.drift)
 
 
 @lru_cache(maxsize=4096)
-def _side(law: Law, k: float, states: int, *, upper: bool) -> float:
-    walk = Walk(law, rational(k), upper)
-    spare = _spare(walk, states)
-    if spare > 0:
-        return _side(law, k, states - spare * walk.k.denominator, upper=upper) + spare / walk.drift
-    if states > _STATES * walk.k.denominator:
-        raise ValueError(f"h is {states / walk.k.denominator:g}: more than {_STATES} counts; chart a rate, or a larger unit")
+def _side(walk: Walk, states: int) -> float:
+    if (risen := rising.arl(walk, states)) is not None:
+        return risen
     height = states / walk.k.denominator
-    if walk.drift > 0.0 and height > max(_POINTS * walk.drift, _SPREADS * law.spread):
+    if height > _HIGHEST:
+        raise ValueError(f"h is {height:g}: more than {_HIGHEST} counts; chart a rate, or a larger unit")
+    if walk.drift > 0.0 and height > max(_POINTS * walk.drift, _SPREADS * walk.law.spread):
         raise ValueError(f"h is {height:g} and S rises by {walk.drift:g} a point: no chart, and too far to compute")
-    return toeplitz.arl(walk, states) if _solvable(law, walk.k, states) else excursion.arl(walk, states)
+    return toeplitz.arl(walk, states) if _solvable(walk, states) else excursion.arl(walk, states)
 
 
-def _spare(walk: Walk, states: int) -> int:
-    """By how many whole counts the limit of a walk that rises is higher than matters: the walk does not come back from there to 0.
-
-    From there on each count takes 1 / drift points (Wald). The exponent of a way back is that of a normal or of a geometric law; and the
-    fraction of S, which turns by 1/q with each point, is forgotten only when the points to a signal differ by some q.
-    """
-    drift, mean, variance = walk.drift, walk.law.centre, walk.law.spread**2
-    if drift <= 0.0 or variance <= 0.0:
-        return 0
-    height = _NO_RETURN * variance * (1.0 / drift + 1.0 / mean) + 2.0 * walk.k.denominator**2 * drift**3 / variance + 200.0
-    return max(states // walk.k.denominator - math.ceil(height), 0)
-
-
-def _solvable(law: Law, k: Fraction, states: int) -> bool:
+def _solvable(walk: Walk, states: int) -> bool:
     """Are the equations, whose cost is the square of the states, cheaper than a cycle with its points and values at each of them?"""
-    if states <= _FEW or states > _MANY or law.spread == 0.0:
+    if states <= _FEW or states > _MANY or walk.law.spread == 0.0:
         return states <= _MANY
-    height = states / k.denominator
-    decay = ((float(k) - law.centre) / law.spread) ** 2 / 2.0 + (math.pi * law.spread / height) ** 2 / 2.0
-    points = 10.0 / decay
-    return states**2 <= 7000.0 * points * (1.0 + height / 100.0)
+    height = states / walk.k.denominator
+    return states**2 <= 7000.0 * cycle_points(walk, height, 10.0) * (1.0 + height / 100.0)

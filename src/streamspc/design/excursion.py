@@ -1,7 +1,7 @@
 """Average run length of a walk on a lattice too fine for its equations, by following one cycle point by point.
 
 After t points of a cycle the walk stands on whole numbers plus one fraction, so a few values describe its law however fine the lattice
-is; each point is one convolution, by Fourier transforms when the values are many. What is still under way
+is; each point is one convolution, by Fourier transforms when values and counts are many. What is still under way
 decays in the end geometrically, on a lattice of q-ths from one stretch of q points to the next: once two stretches agree, the rest is
 the sum of a geometric series. Where q is very large, stretches are of 256 points and agree to a few parts in 1e9 in place of exactly,
 of a remainder that is small itself.
@@ -18,12 +18,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft
-from scipy.optimize import brentq
 
+from streamspc.design.lundberg import exponent
 from streamspc.design.saddle_point import Array
 from streamspc.design.walk import Walk, whole_numbers
 
-_DIRECT = 256  # values up to which a convolution is summed as it is defined
+_DIRECT = 200_000  # values times counts up to which a convolution is summed as it is defined
+_NO_COUNT = 1e-20  # of the most likely one, also among those that lead to a signal
 _POINTS = 40_000  # of a cycle, at most; then the tail is taken as geometric all the same
 _DONE = 1e-15  # of all, in one stretch
 _SAME = 1e-10  # doubt about the rest
@@ -91,21 +92,35 @@ class _Cycle:
         self.width = max((self.states - 2) // q + 1, 1)
         self.low = p // q - self.width
         counts = whole_numbers(self.low, p // q + 1 + self.width)
-        self.step = self.walk.at(counts)
-        self.tilt = _tilt(self.step, counts - p / q) if self.width > _DIRECT else 0.0
+        self.step, self.tilt = self.walk.at(counts), self._tilt()
         there = self.step > 0.0  # elsewhere the factor may be more than a float can hold
-        self.step[there] *= np.exp(self.tilt * (counts[there] - p / q))
+        tilted = np.zeros(len(counts))
+        tilted[there] = self.step[there] * np.exp(self.tilt * (counts[there] - p / q))
+        matter = np.flatnonzero((tilted > _NO_COUNT * tilted.max()) | (self.step > _NO_COUNT * self.step.max()))
+        self.first, last = (int(matter[0]), int(matter[-1])) if len(matter) else (0, 0)
+        self.kernel = self.step[self.first : last + 1]
+        self.direct = self.width * len(self.kernel) <= _DIRECT
+        if self.direct:
+            self.tilt = 0.0
+        else:
+            self.step = tilted
         self.decay = np.exp(-self.tilt * np.arange(self.width + 1))
         self.top = (self.states + p) // q - self.width - 2
         self.signal = self.walk.from_(whole_numbers(self.top, self.top + self.width + 4))
         self.size = next_fast_len(2 * self.width, real=True)
         self.transforms: dict[int, npt.NDArray[np.complex128]] = {}
 
+    def _tilt(self) -> float:
+        tilt = exponent(self.walk)
+        return tilt if math.isfinite(tilt) else 0.0
+
     def take(self, points: int) -> _Sums:
         """Go on by so many points, or until nothing is left; what they add."""
         length = signal = 0.0
         for _ in range(points):
-            chance = self.chance * self.decay[: len(self.chance)] * math.exp(-self.tilt * self.rest / self.q)
+            chance = self.chance
+            if self.tilt:
+                chance = chance * self.decay[: len(chance)] * math.exp(-self.tilt * self.rest / self.q)
             alive = float(chance.sum())
             if alive < _NOTHING:
                 break
@@ -122,9 +137,8 @@ class _Cycle:
         m = max((self.states - 1 - rest) // self.q + 1, 0)
         if m == 0:
             self.chance = np.zeros(1)
-        elif max(n, m) <= _DIRECT:
-            first = shift - self.low - n + 1
-            self.chance = np.convolve(self.step[first : first + n + m - 1], self.chance, "valid")
+        elif self.direct:
+            self.chance = _part(np.convolve(chance, self.kernel), shift - self.low - self.first, m)
         else:
             self.chance = np.maximum(irfft(rfft(self.chance, self.size) * self._transform(shift), self.size)[:m], 0.0)
         self.rest = rest
@@ -140,18 +154,12 @@ class _Cycle:
         return self.transforms[shift]
 
 
-def _tilt(step: Array, rise: Array) -> float:
-    """The exponent with which exp(tilt S) keeps its expectation (Wald), of a walk that falls; else 0."""
-    there = step > 0.0
-    log, up = np.log(step[there]), rise[there]
-    drift = float(step[there] @ up)
-    if drift >= 0.0 or up[-1] <= 0.0:
-        return 0.0
-
-    def growth(tilt: float) -> float:
-        return float(np.logaddexp.reduce(log + tilt * up))
-
-    high = -drift / float(step[there] @ up**2)
-    while growth(high) < 0.0:
-        high *= 2.0
-    return float(brentq(growth, high / 4.0, high)) if growth(high / 4.0) < 0.0 else 0.0
+def _part(values: Array, first: int, count: int) -> Array:
+    """So many values from the first on; there are zeros around them."""
+    if first >= 0 and first + count <= len(values):
+        return values[first : first + count]
+    part = np.zeros(count)
+    low, high = max(first, 0), min(first + count, len(values))
+    if high > low:
+        part[low - first : high - first] = values[low:high]
+    return part

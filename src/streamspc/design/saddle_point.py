@@ -25,10 +25,14 @@ def poisson(x: Array, mean: float) -> Array:
     >>> [round(float(chance), 6) for chance in poisson(np.array([0.0, 2.0, 20.0]), 2.0)]
     [0.135335, 0.270671, 0.0]
     """
-    y = np.maximum(x, 1.0)
-    inner = np.exp(-_stirling(y) - _deviance(y - mean, mean)) / (_ROOT * np.sqrt(y))
-    chance: Array = np.where(x == 0.0, math.exp(-mean), inner)
+    chance: Array = np.where(x == 0.0, math.exp(-mean), poisson_between(np.maximum(x, 1.0), mean))
     return chance
+
+
+def poisson_between(x: Array, mean: Array | float) -> Array:
+    """The Poisson density for x > 0, whole or not."""
+    density: Array = np.exp(-_stirling(x) - _deviance(x - mean, mean)) / (_ROOT * np.sqrt(x))
+    return density
 
 
 def binomial(x: Array, rest: Array, p: float, q: float) -> Array:

@@ -20,11 +20,12 @@ import numpy as np
 from streamspc.design.counts import Law
 from streamspc.design.saddle_point import Array
 
+_FINEST = 2**40  # denominator: finer than a float of k can tell, and few enough for whole numbers of 64 bits
 _ROUNDING = 1e-14  # by which a float may miss the fraction that it means, absolute below 1
 
 
 def rational(value: float) -> Fraction:
-    """The simplest fraction that a float can be taken to mean, of a denominator up to a million; else the float itself, exactly.
+    """The simplest fraction that a float can be taken to mean, of a denominator up to a million; else the nearest one up to 2^40.
 
     >>> rational(0.1 + 0.2), rational(7 / 3)
     (Fraction(3, 10), Fraction(7, 3))
@@ -34,7 +35,7 @@ def rational(value: float) -> Fraction:
         near = exact.limit_denominator(10**digits)
         if abs(near - exact) <= _ROUNDING * max(1.0, abs(value)):
             return near
-    return exact
+    return exact.limit_denominator(_FINEST)
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,19 @@ def limit_of(steps: int, q: int, *, touching: bool) -> float:
     while rational(limit) < exact:
         limit += _ROUNDING * max(1.0, limit)
     return limit
+
+
+def places(k: Fraction, first: int, more: int, count: int) -> tuple[Array, Array]:
+    """Whole part and fraction of t k + more / q, k = p/q, for t = first, first + 1 ...: exact, however many points there are.
+
+    >>> [part.tolist() for part in places(Fraction(5, 2), 1, 1, 3)]
+    [[3.0, 5.0, 8.0], [0.0, 0.5, 0.0]]
+    """
+    p, q = k.numerator, k.denominator
+    steps = np.arange(count, dtype=np.int64)
+    whole, rest = divmod(first * p + more, q)
+    carry, left = np.divmod(steps * (p % q) + rest, q)
+    return np.float64(whole) + steps * (p // q) + carry, np.asarray(left / q, np.float64)
 
 
 def whole_numbers(first: int, last: int) -> Array:

@@ -161,7 +161,7 @@ def test_ends_of_the_range():
         (lambda: poisson_cusum_arl(2, -2.5, 5), "k is"),
         (lambda: poisson_cusum_arl(2, 2.5, -5), "h is"),
         (lambda: poisson_cusum_arl(2, 2.5, math.inf), "h is"),
-        (lambda: poisson_cusum_arl(2, 2.5, 1e9), "h is"),
+        (lambda: poisson_cusum_arl(2.5, 2.5, 1e9), "h is"),
         (lambda: poisson_cusum_arl(2, 2.5, 5, sided="both"), "sided"),
         (lambda: poisson_cusum_arl(2, 2.5, 5, signal="=>"), "signal"),
         (lambda: poisson_cusum_limit(2, 2.5, 1), "arl0"),
@@ -191,7 +191,7 @@ def test_a_walk_that_rises_needs_a_point_for_each_drift_of_height(law, k, h, upp
     walk = Walk(law, rational(k), upper)
     states = h * walk.k.denominator
 
-    assert count_cusum._side(law, k, states, upper=upper) == pytest.approx(toeplitz.arl(walk, states), rel=1e-10)
+    assert count_cusum._side(walk, states) == pytest.approx(toeplitz.arl(walk, states), rel=1e-10)
 
 
 def test_a_wish_that_only_a_side_that_rises_could_meet():
