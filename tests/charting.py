@@ -11,6 +11,7 @@ import numpy as np
 from plain_baseline import Learnt, Row, learn, score
 from ruling import Pattern, patterns
 from streamspc.chart import Bank, Window, advance
+from streamspc.chart.sigma import floor
 from streamspc.model import ChartKind, ChartSpec, MetricKind, MetricSpec, Points, Rule, Sources, Statistics, StreamSpec
 
 ROWLESS = Sources(np.zeros(0, np.int64), np.zeros(0, np.int32), *(np.zeros(0, np.int64) for _ in range(3)))
@@ -53,6 +54,7 @@ def known(spec: StreamSpec, names: list[str], centre: float = 0.0, between: floa
     at = bank.baseline
     at.centre[:], at.between[:], at.unit[:], at.version[:] = centre, between, unit, 1
     everywhere = np.ones(bank.baseline.version.shape, bool)
+    bank.fit = bank.fit._replace(floor=floor(at.centre))  # but for it the fit of series that learn: nothing is widened
     bank.restart(everywhere)
     bank.graduate()
     return bank

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streamspc.chart.crossing import Crossing
-from streamspc.chart.places import filled, hold, places
+from streamspc.chart.places import hold, places, put
 
 if TYPE_CHECKING:
     from streamspc.model import Bools, Codes, Floats
@@ -66,16 +66,18 @@ class Cusum(NamedTuple):
         return outside
 
     def restarted(self, where: Bools, headstart: Floats) -> Cusum:
-        """The chart from its head start [M, 1] at these series [M, S]."""
+        """The chart from its head start [M, 1] at these series [M, S]. Values are a copy, points share them; the rest is overwritten."""
         at = places(where)
-        return Cusum(filled(self.value, at, headstart[at[0], 0]), filled(self.run, at, 0), filled(self.age, at, 0))
+        if not len(at[0]):
+            return self
+        return Cusum(put(self.value.copy(), at, headstart[at[0], 0]), put(self.run, at, 0), put(self.age, at, 0))
 
 
 def crossing(at: Cusum, k: Floats, h: Floats, sigma: Floats) -> Crossing:
     """The crossing at q series, from their statistics [2, q]."""
     outside = at.value > h
     lower = outside[1]
-    value, run, age = (np.where(lower, pair[1], pair[0]) for pair in at)
+    value, run, age = (np.where(lower, below, above) for above, below in at)
     shift = (k + value / np.maximum(run, 1)) * sigma
     side = outside[0].astype(np.int8) - lower.astype(np.int8)
     return Crossing(side, shift, np.maximum(age - 1, 0).astype(np.int32))

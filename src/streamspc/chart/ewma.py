@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streamspc.chart.crossing import Crossing
-from streamspc.chart.places import filled, places
+from streamspc.chart.places import places, put
 
 if TYPE_CHECKING:
     from streamspc.model import Bools, Codes, Floats
@@ -63,8 +63,8 @@ class Ewma(NamedTuple):
             older = rest[at[0], 0]
             value[at] = older * self.value[at]
             fade[at] = 1.0 - older * older * (1.0 - self.fade[at])
-        age = self.age * (value * self.value > 0.0)
-        age += 1
+        age = self.age * (value * self.value > 0.0).view(np.int8)
+        age += np.int32(1)
         return Ewma(value, fade, age)
 
     def limit(self, weight: Floats, width: Floats) -> Floats:
@@ -81,9 +81,11 @@ class Ewma(NamedTuple):
         return outside
 
     def restarted(self, where: Bools) -> Ewma:
-        """The chart from 0 at these series [M, S]."""
+        """The chart from 0 at these series [M, S]. Values are a copy, for points share them; the rest is overwritten."""
         at = places(where)
-        return Ewma(filled(self.value, at, 0.0), filled(self.fade, at, 1.0), filled(self.age, at, 0))
+        if not len(at[0]):
+            return self
+        return Ewma(put(self.value.copy(), at, 0.0), put(self.fade, at, 1.0), put(self.age, at, 0))
 
 
 def crossing(at: Ewma, limit: Floats, sigma: Floats) -> Crossing:

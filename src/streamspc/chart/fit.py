@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from streamspc.chart.sigma import floor
 from streamspc.design.widening import widening
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ class Fit(NamedTuple):
     """Arrays [M, S]."""
 
     widening: Floats  # of sigma, for what Phase I does not know; 1 where somebody wrote the limits
+    floor: Floats  # of sigma
     rest: Floats  # sqrt(1 - phi^2): sigma of what the window before does not say
     correlated: bool  # is there any phi
     rare: bool  # is any series rare
@@ -34,6 +36,7 @@ def fit(baseline: Baseline, limits: Limits) -> Fit:
             factor[at] = widening(baseline.kept[at], baseline.phi[at], arl0)
     return Fit(
         factor,
+        floor(baseline.centre),
         np.sqrt(1.0 - baseline.phi * baseline.phi),
         bool(baseline.phi.any()),
         bool(baseline.side.any()),

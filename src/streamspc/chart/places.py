@@ -27,8 +27,7 @@ def hold(new: npt.NDArray[Any], old: npt.NDArray[Any], at: Places) -> None:
     new[..., at[0], at[1]] = old[..., at[0], at[1]]
 
 
-def filled(array: npt.NDArray[Any], at: Places, value: Any) -> npt.NDArray[Any]:
-    """A copy with a value, or one for each of the series, at these."""
-    copy = array.copy()
-    copy[..., at[0], at[1]] = value
-    return copy
+def put(array: npt.NDArray[Any], at: Places, value: Any) -> npt.NDArray[Any]:
+    """The array, with a value, or one for each of the series, at these; in place."""
+    array[..., at[0], at[1]] = value
+    return array

@@ -34,6 +34,7 @@ class Plan:
     ewma_lambda: Floats
     least: Floats  # no value of the metric is below it
     most: Floats  # nor above it
+    bounded: bool  # is that said of any metric
     up: Bools  # may a rise signal
     down: Bools
     counts: Bools  # is it a number of records
@@ -62,6 +63,7 @@ def plan(spec: StreamSpec) -> Plan:
         ewma_lambda=_column([chart.ewma_lambda for chart in charts]),
         least=_column([0.0 if metric.kind in NEVER_NEGATIVE else -math.inf for metric in metrics]),
         most=_column([1.0 if metric.kind in RATIOS else math.inf for metric in metrics]),
+        bounded=any(metric.kind in NEVER_NEGATIVE for metric in metrics),
         up=np.array([metric.direction != "down" for metric in metrics], bool),
         down=np.array([metric.direction != "up" for metric in metrics], bool),
         counts=np.array([metric.kind is MetricKind.COUNT for metric in metrics], bool),

@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streamspc.chart.places import filled, places
+from streamspc.chart.places import places, put
 from streamspc.model import Rule
 
 if TYPE_CHECKING:
@@ -75,21 +75,21 @@ class Runs(NamedTuple):
     def step(self, z: Floats, value: Floats, there: Bools, rules: Collection[Rule] = tuple(Rule)) -> Runs:
         """After one window: `z` for zones and sides, `value` for what rises and falls. Where there is no point, or no z, runs end.
 
-        Registers that none of the `rules` looks at are empty.
+        Registers are overwritten; those that none of the `rules` looks at are empty.
         """
         there = there & ~np.isnan(z)
-        beyond, steps, points = (np.zeros_like(registers) for registers in (self.beyond, self.steps, self.points))
+        beyond, steps, points = self.beyond, self.steps, self.points
         for at, line in enumerate(LINES):
             if not LOOK_AT_LINE[at].isdisjoint(rules):
-                np.add(self.beyond[at], self.beyond[at], out=beyond[at])  # a shift by one
+                beyond[at] += beyond[at]  # a shift by one
                 beyond[at, 0] |= z > line
                 beyond[at, 1] |= z < -line
         if not LOOK_AT_STEPS.isdisjoint(rules):
-            np.add(self.steps, self.steps, out=steps)
+            steps += steps
             steps[0] |= value > self.last
             steps[1] |= value < self.last
         if not LOOK_AT_POINTS.isdisjoint(rules):
-            np.add(self.points, self.points, out=points)
+            points += points
             points |= there
         side, total = (self.side, self.total) if RUN.keys().isdisjoint(rules) else self._side(z)
         runs = Runs(beyond, steps, points, np.array(value), side, total)
@@ -100,14 +100,17 @@ class Runs(NamedTuple):
         same = self.side * now > 0
         side = self.side * same
         side += now
-        total = np.where(same, self.total, 0.0)
+        total = self.total * same.view(np.int8)  # masked, it would take ten times as long
         total += z
         return side, total
 
     def restarted(self, where: Bools) -> Runs:
-        """Without memory at these series [R, S]."""
+        """Without memory at these series [R, S]; in place."""
         at = places(where)
-        return Runs(*(filled(array, at, np.nan if name == "last" else 0) for name, array in self._asdict().items()))
+        if len(at[0]):
+            for array in self:
+                put(array, at, np.nan if array is self.last else 0)
+        return self
 
 
 class Asked(NamedTuple):
@@ -161,14 +164,14 @@ def named(bits: int) -> tuple[Rule, ...]:
     return tuple(rule for rule, bit in NUMBER.items() if bits >> bit & 1)
 
 
-def holds(rule: Rule, state: Runs, z: Floats, limit: Floats) -> Bools:
-    """Does the rule hold above and below? [2, R, S]; a rule that knows no side holds on both or none."""
+def holds(rule: Rule, state: Runs, z: Floats, limit: Floats) -> tuple[Bools, Bools]:
+    """Does the rule hold above, and below? [R, S] each; a rule that knows no side holds on both or none."""
     if rule in RUN:
-        return np.stack((state.side >= RUN[rule], state.side <= -RUN[rule]))
+        return state.side >= RUN[rule], state.side <= -RUN[rule]
     if rule in _TEST:
         test = _TEST[rule](state)
-        return test if test.ndim == state.steps.ndim else np.stack((test, test))
-    return np.stack((z > limit, z < -limit))
+        return (test[0], test[1]) if test.ndim == state.steps.ndim else (test, test)
+    return z > limit, z < -limit
 
 
 def _broken(rule: Rule, state: Runs, z: Floats, limit: Floats) -> Bools:

@@ -30,7 +30,7 @@ class Score(NamedTuple):
 def score(bank: Bank, value: Floats, n: Ints, extra: Floats) -> Score:
     """Scores of one window."""
     baseline, fit = bank.baseline, bank.fit
-    plain = baseline.sigma(n, extra)
+    plain = baseline.sigma(n, extra, fit.floor)
     sigma = plain * fit.widening
     centre = baseline.centre
     with np.errstate(over="ignore"):

@@ -52,7 +52,8 @@ def limits(plan: Plan, limit: Floats, centre: Floats, sigma: Floats) -> tuple[Fl
     """LCL and UCL, [M, S] each, nan where there is no sigma."""
     width = limit * sigma
     lower, upper = centre - width, centre + width
-    clip(plan, lower, upper)
+    if plan.bounded:
+        clip(plan, lower, upper)
     return lower, upper
 
 

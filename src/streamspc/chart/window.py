@@ -195,9 +195,8 @@ def _first(bank: Bank, series: Series) -> Sides | None:
 def _move(bank: Bank, now: _Charts, spoken: Spoken) -> None:
     """The charts that the next window begins with. At a signal of any of them, all charts of the series begin again."""
     told = spoken.broken != 0
-    over = now.over | told
-    bank.cusum = now.cusum.restarted(over, bank.plan.cusum_headstart) if over.any() else now.cusum
-    bank.ewma = now.ewma.restarted(told) if told.any() else now.ewma
+    bank.cusum = now.cusum.restarted(now.over | told, bank.plan.cusum_headstart)
+    bank.ewma = now.ewma.restarted(told)
     if now.more is not None:
         bank.more = scales.restarted(bank.plan, now.more, bank.limits.more_cusum, told)
     if bank.fit.correlated:
@@ -207,8 +206,7 @@ def _move(bank: Bank, now: _Charts, spoken: Spoken) -> None:
         side = shewhart.sides(now.score.z[confirmed], bank.limits.shewhart[confirmed])
         bank.unconfirmed = shewhart.Unconfirmed(side).restarted(told[confirmed])
     if now.rows is not None:
-        over = told[bank.plan.ruled]
-        bank.runs = now.rows.runs.restarted(over) if over.any() else now.rows.runs
+        bank.runs = now.rows.runs.restarted(told if len(bank.plan.ruled) == len(told) else told[bank.plan.ruled])
 
 
 def _learn(bank: Bank, statistics: Statistics, spoken: Spoken, start: int) -> Learnt | None:
