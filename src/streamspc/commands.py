@@ -5,30 +5,37 @@ and closes behind it in the log. Where `since` lies beyond the frontier as it wa
 was read and cut into blocks; where it does not, the next window to close, which the log alone decides: a replay finds the same one.
 
 Nothing is silent: each command makes a `command` signal in each chart partition, which says how many series it changed there, be it
-none; episodes that it ends are resolved by a signal that names it; each level that was accepted is a `baseline` signal. Baselines that are
-learnt again are in the points, as the first ones.
+none; episodes that it ends are resolved by a signal that names it; each baseline that holds at once is a `baseline` signal. Those that are
+learnt from the windows to come are in the points, as the first ones.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec.structs import replace
 
-from streamspc.chart import relearn
+from streamspc.chart import relearn, teach
 from streamspc.decide import shift
 from streamspc.decide.episodes import identity, number
 from streamspc.model import WHOLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from streamspc.chart import Bank
     from streamspc.decide import Episodes, History
-    from streamspc.model import Bools, Command, Signal, StreamSpec
+    from streamspc.model import Bools, Command, Signal, Statistics, StreamSpec
 
-ALLOWED = {"never": frozenset[str](), "on_demand": frozenset({"reset"}), "accepted_shifts": frozenset({"reset", "accept"})}
+    Lesson = Iterable[tuple[int, Statistics]]
+
+ALLOWED = {
+    "never": frozenset[str](),
+    "on_demand": frozenset({"reset", "learn"}),
+    "accepted_shifts": frozenset({"reset", "learn", "accept"}),
+}
 
 
 def due(waiting: list[Command], start: int) -> list[Command]:
@@ -39,19 +46,26 @@ def due(waiting: list[Command], start: int) -> list[Command]:
     return found
 
 
-def obey(command: Command, form: Signal, spec: StreamSpec, charted: tuple[Bank, Episodes, History]) -> Iterator[Signal]:
-    """Carry a command out before the window that `form` names. What is said of it: signals that are like `form` but for what they say."""
+def obey(
+    command: Command, form: Signal, spec: StreamSpec, charted: tuple[Bank, Episodes, History], lesson: Lesson = ()
+) -> Iterator[Signal]:
+    """Carry a command out before the window that `form` names. What is said of it: signals that are like `form` but for what they say.
+
+    `lesson` are the windows that `learn` learns from: their starts and statistics, in the order of time.
+    """
     bank, episodes, _ = charted
     series = meant(command, spec, bank)
     if series.any():
         series = relearn.accept(bank, series) if command.kind == "accept" else relearn.reset(bank, series)
+        for start, statistics in lesson:
+            taught = np.where(series[: len(spec.metrics)], statistics.value, np.nan)
+            teach(bank, dataclasses.replace(statistics, value=taught), start)
     form = replace(form, answer=command.kind, command=command.id, by=command.by, why=command.why)
     where = {"metric": command.metric or "", "segment": WHOLE if command.segment is None else command.segment}
     yield replace(form, kind="command", n=int(series.sum()), **where)
     for row, column in zip(*(at.tolist() for at in episodes.end(series)), strict=True):
         yield _resolved(form, spec, charted, (row, column))
-    if command.kind == "accept":
-        yield from _accepted(form, spec, bank, series)
+    yield from _learnt(form, spec, bank, series)
 
 
 def meant(command: Command, spec: StreamSpec, bank: Bank) -> Bools:
@@ -89,10 +103,10 @@ def _resolved(form: Signal, spec: StreamSpec, charted: tuple[Bank, Episodes, His
     )
 
 
-def _accepted(form: Signal, spec: StreamSpec, bank: Bank, series: Bools) -> Iterator[Signal]:
-    """The new baselines of the metrics among these series [M + V, S]."""
+def _learnt(form: Signal, spec: StreamSpec, bank: Bank, series: Bools) -> Iterator[Signal]:
+    """The new baselines of the metrics among these series [M + V, S], which have one."""
     now = bank.baseline
-    for row, column in zip(*(at.tolist() for at in np.nonzero(series[: len(spec.metrics)])), strict=True):
+    for row, column in zip(*(at.tolist() for at in np.nonzero(series[: len(spec.metrics)] & (now.version > 0))), strict=True):
         yield replace(
             form,
             kind="baseline",

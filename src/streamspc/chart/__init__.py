@@ -28,6 +28,6 @@ noise); head starts unless asked for, with limits to match; limits of three sigm
 """
 
 from streamspc.chart.bank import Bank
-from streamspc.chart.window import Window, advance
+from streamspc.chart.window import Window, advance, teach
 
-__all__ = ["Bank", "Window", "advance"]
+__all__ = ["Bank", "Window", "advance", "teach"]

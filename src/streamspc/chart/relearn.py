@@ -2,6 +2,8 @@
 
 reset: Phase I again, from the next point on. Whatever was learnt is forgotten, but for the number of the version.
 
+learn: reset, and then the windows of a lesson teach before the next point does (`window.teach`).
+
 accept: the newest windows of the open episode, as many as Phase I remembers or as there are, teach as Phase I does (`Learning.freeze`:
 screened too), and hold from the next point on. They are few, and `kept` says so: limits allow for that. They were chosen since they are
 far from what was known and not since they are alike, and 24 quiet windows in a row are no proof of a quiet process. So the level is

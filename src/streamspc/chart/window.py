@@ -209,6 +209,12 @@ def _move(bank: Bank, now: _Charts, spoken: Spoken) -> None:
         bank.runs = now.rows.runs.restarted(told if len(bank.plan.ruled) == len(told) else told[bank.plan.ruled])
 
 
+def teach(bank: Bank, statistics: Statistics, start: int) -> None:
+    """Learn from a window of the past. [M, S]; it is not charted, and series that have a firm baseline learn nothing."""
+    shape = statistics.value.shape
+    _learn(bank, statistics, Spoken(np.zeros(shape, np.uint8), np.zeros(shape, np.int8), np.zeros(shape, np.int32)), start)
+
+
 def _learn(bank: Bank, statistics: Statistics, spoken: Spoken, start: int) -> Learnt | None:
     """Phase I: remember the window; series that have seen enough get their baseline, and charts at zero. What was estimated, if any was."""
     if not len(bank.columns):

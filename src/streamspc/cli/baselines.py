@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamspc.kafka_io.port import Kafka
-    from streamspc.model import Command, Semantics, StreamSpec
+    from streamspc.model import Command, Semantics, StreamSpec, TallyTable
     from streamspc.settings import Loaded
 
 Row = dict[str, Any]
@@ -61,7 +61,8 @@ def command(args: argparse.Namespace) -> int:
     if args.action not in ALLOWED[spec.baseline.relearn]:
         raise ConfigError(f"{args.action}: the configuration forbids it: streams: {spec.name}: baseline: relearn: {spec.baseline.relearn}")
     commanding.same(kafka, loaded.semantics)
-    since = _since(args.since, spec) if args.since else commanding.beyond(kafka, loaded.semantics, spec)
+    lesson = _lesson(args, spec, kafka)
+    since = _since(args.since, spec) if args.since else NEVER if lesson is not None else commanding.beyond(kafka, loaded.semantics, spec)
     told = _command(args, loaded, spec, which, since)
     changed = [
         name for partition in range(loaded.semantics.chart_partitions) for name in _changed(kafka, loaded.semantics, told, partition)
@@ -70,7 +71,7 @@ def command(args: argparse.Namespace) -> int:
         sys.stderr.write(f"streamspc baseline: {_nothing(args.action)}\n")
         return ExitCode.FINDINGS
     if not args.dry_run:
-        commanding.give(kafka, loaded.semantics, told)
+        commanding.give(kafka, loaded.semantics, told, lesson)
     _say(args, spec, told, changed)
     return ExitCode.OK
 
@@ -97,6 +98,22 @@ def _which(args: argparse.Namespace, spec: StreamSpec) -> Which:
     return which
 
 
+def _lesson(args: argparse.Namespace, spec: StreamSpec, kafka: Kafka) -> TallyTable | None:
+    """The windows to learn from. Raises ConfigError for options that do not go together."""
+    from streamspc.cli.topic_range import where  # noqa: PLC0415
+    from streamspc.roles.lesson import lesson  # noqa: PLC0415
+
+    if args.action != "learn":
+        if args.begin is not None or args.end is not None:
+            raise ConfigError(f"--from and --to: are for learn, not for {args.action}")
+        return None
+    if args.begin is None:
+        raise ConfigError("learn from which windows? Say --from, and perhaps --to")
+    if args.since:
+        raise ConfigError("--since: what is learnt from the past holds at once")
+    return lesson(kafka, spec, where("--from", args.begin), where("--to", args.end or "latest"))
+
+
 def _since(text: str, spec: StreamSpec) -> int:
     from streamspc.admit import iso8601  # noqa: PLC0415
     from streamspc.roles.commanding import first_window  # noqa: PLC0415
@@ -118,6 +135,8 @@ def _command(args: argparse.Namespace, loaded: Loaded, spec: StreamSpec, which: 
         metric=which.metric,
         segment=which.segment,
         since=since,
+        begin=args.begin or "",
+        end=args.end or "",
         by=args.by or _user(),
         why=args.why,
         at=time.time_ns() // 1000,
@@ -154,7 +173,7 @@ def _changed(kafka: Kafka, semantics: Semantics, told: Command, partition: int) 
 
 
 def _nothing(action: str) -> str:
-    if action == "reset":
+    if action != "accept":
         return "no series is named so, or none has charts yet; nothing was written"
     return "none of these series has an open episode of eight windows or more, whose level could be accepted; nothing was written"
 
@@ -167,7 +186,7 @@ def _say(args: argparse.Namespace, spec: StreamSpec, told: Command, changed: lis
         facts = {"kind": told.kind, "id": told.id, "dry_run": args.dry_run, "stream": told.stream, "series": changed}
         sys.stdout.write(json.dumps(facts | {"since": None if told.since == NEVER else told.since}, ensure_ascii=False) + "\n")
         return
-    done = {"accept": "has its level accepted", "reset": "learns Phase I again"}[told.kind]
+    done = {"accept": "has its level accepted", "reset": "learns Phase I again", "learn": "has learnt from the range"}[told.kind]
     would = "would be as of now: " if args.dry_run else ""
     sys.stdout.writelines(f"{would}{name} {done} from {at} on\n" for name in changed)
     if not args.dry_run:

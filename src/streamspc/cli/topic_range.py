@@ -50,7 +50,7 @@ def open_range(loaded: Loaded, topic: str, begin: str, end: str | None) -> Span:
     from streamspc.kafka_io.client import KafkaPython  # noqa: PLC0415
     from streamspc.roles.span import Span  # noqa: PLC0415
 
-    places = _where("--from", begin), _where("--to", end or "latest")
+    places = where("--from", begin), where("--to", end or "latest")
     log.configure("warning", "auto", loaded.secrets())
     try:
         return Span.open(KafkaPython(loaded.local.kafka), topic, *places)
@@ -58,7 +58,7 @@ def open_range(loaded: Loaded, topic: str, begin: str, end: str | None) -> Span:
         raise Unreadable(f"topic {topic}: {error}") from None
 
 
-def _where(option: str, text: str) -> Where:
+def where(option: str, text: str) -> Where:
     """A place in a topic. Raises ConfigError."""
     from streamspc.admit import iso8601  # noqa: PLC0415
     from streamspc.roles.span import At, Offsets  # noqa: PLC0415

@@ -40,7 +40,7 @@ def decide(spec: StreamSpec, episodes: Episodes, points: Points, history: Histor
     over = was & ~episodes.state.open
     wanted = rejecting(spec, points)
     begun, lifted = shift.advance(spec.episodes.max_reject, episodes.state, points.side, wanted != 0)
-    charts = np.where(lifted, np.uint8(0), wanted)
+    charts = np.where(lifted, np.uint8(0), wanted) if lifted.any() else wanted
     told = _marked(signals, points, charts != 0, shift.shifted(spec.episodes.max_reject, episodes.state), begun)
     spared = wanted.any(axis=0) & ~charts.any(axis=0)
     return Decisions(told, judge(charts, points, episodes), unjudged(spec, points), int(spared.sum()), over)

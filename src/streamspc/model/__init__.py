@@ -16,7 +16,7 @@ from streamspc.model.columns import (
     Headers,
     Ints,
 )
-from streamspc.model.control import Command, ControlRecord, Handled
+from streamspc.model.control import Command, ControlRecord, Handled, Lesson
 from streamspc.model.local import KafkaLocal, Local, ReceiverKind, ReceiverLocal, Secret
 from streamspc.model.notices import Answer, Labels, Notice, Rendered, Told
 from streamspc.model.points import (
@@ -122,6 +122,7 @@ __all__ = [
     "KafkaLocal",
     "Labels",
     "Learnt",
+    "Lesson",
     "Links",
     "Local",
     "MetricKind",

@@ -27,7 +27,7 @@ class Contribution(msgspec.Struct, frozen=True):
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """A change of an episode or a baseline: the record of `<app>.signals`. Times are microseconds; limits are in the metric's unit.
 
-    `shift`: the episode has become a level shift that awaits a command. `baseline`: a level was accepted, which `n` windows tell, and
+    `shift`: the episode has become a level shift that awaits a command. `baseline`: a command has made one, of `n` windows, which
     holds from the window at `start` on. `command`: an operator's command holds from the window at `start`, and changed `n` series here.
     """
 
@@ -65,7 +65,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     muted: bool = False
     provisional: bool = False  # of a baseline that promises nothing yet; it rejects nothing
     awaiting: bool = False  # the episode is a level shift, which awaits a command
-    answer: Literal["", "accept", "reset"] = ""  # the command that it is due to, and its entry in control
+    answer: Literal["", "accept", "reset", "learn"] = ""  # the command that it is due to, and its entry in control
     command: str = ""
     by: str = ""
     why: str = ""

@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from streamspc import wire
 from streamspc.bucket import watermark as marks
+from streamspc.bucket.merge import scatter
 from streamspc.bucket.window import Calendar
 from streamspc.errors import Fatal
 from streamspc.kafka_io.port import Place, Send
 from streamspc.kafka_io.topics import names
-from streamspc.model import END, NEVER
+from streamspc.model import END, NEVER, Lesson
 from streamspc.roles.control import DEADLINE, configured
-from streamspc.roles.outbox import COMMAND
+from streamspc.roles.outbox import COMMAND, LESSON
 
 if TYPE_CHECKING:
     from streamspc.kafka_io.port import Kafka
-    from streamspc.model import Command, Semantics, StreamSpec
+    from streamspc.model import Command, Semantics, StreamSpec, TallyTable
+
+BYTES = 7_000_000  # of a part of a lesson: a record of tallies may have 8 MiB
 
 
 def same(kafka: Kafka, semantics: Semantics) -> None:
@@ -35,17 +39,28 @@ def same(kafka: Kafka, semantics: Semantics) -> None:
         )
 
 
-def give(kafka: Kafka, semantics: Semantics, command: Command) -> None:
-    """Write a command. Raises Fenced where another writer of control has begun since; Transient where Kafka does not answer."""
+def give(kafka: Kafka, semantics: Semantics, command: Command, lesson: TallyTable | None = None) -> None:
+    """Write a command; each partition of tallies gets its part of the lesson.
+
+    Raises Fenced where another writer of control has begun since; Transient where Kafka does not answer; Fatal for a lesson too large.
+    """
     topics = names(semantics.app)
     producer = kafka.producer(topics.control)
     try:
         same(kafka, semantics)  # before that, another configuration's first start could still have come in between
-        value = msgspec.json.encode(command)
-        places = [Place(topics.control, 0), *(Place(topics.tallies, i) for i in range(semantics.chart_partitions))]
-        producer.transact([Send(place, [COMMAND], [value]) for place in places], {}, None, None, DEADLINE)
+        value, places = msgspec.json.encode(command), [Place(topics.tallies, i) for i in range(semantics.chart_partitions)]
+        copies = [(COMMAND, value)] * len(places) if lesson is None else _parts(command, lesson, len(places))
+        sends = [Send(place, [key], [value]) for place, (key, value) in zip(places, copies, strict=True)]
+        producer.transact([Send(Place(topics.control, 0), [COMMAND], [value]), *sends], {}, None, None, DEADLINE)
     finally:
         producer.close()
+
+
+def _parts(command: Command, lesson: TallyTable, partitions: int) -> list[tuple[bytes, bytes]]:
+    parts = [(LESSON, wire.encode_lesson(Lesson(command, part))) for part in scatter(lesson, command.stream, partitions)]
+    if (largest := max(len(data) for _, data in parts)) > BYTES:
+        raise Fatal(f"the lesson has {largest:,} bytes for one chart partition, of {BYTES:,} that a record may have: choose fewer windows")
+    return parts
 
 
 def beyond(kafka: Kafka, semantics: Semantics, spec: StreamSpec) -> int:

@@ -16,16 +16,21 @@ import msgspec
 
 from streamspc import wire
 from streamspc.errors import Fatal
-from streamspc.flow import command, divide, steps
+from streamspc.flow import command, divide, lesson, steps
 from streamspc.kafka_io.port import Committed
-from streamspc.model import Command, Counted
-from streamspc.roles.outbox import COMMAND, COUNTED
+from streamspc.model import Command, Counted, Lesson
+from streamspc.roles.outbox import COMMAND, COUNTED, LESSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from streamspc.flow import Outputs, State
     from streamspc.model import Batch, Block
+
+    Said = Block | Counted | Command | Lesson
+
+
+READ = frozenset({b"block", COUNTED, COMMAND, LESSON})
 
 
 class Answered(NamedTuple):
@@ -61,22 +66,24 @@ def answered(found: Committed) -> Answered:
     return Answered(found.offset, said.steps)
 
 
-def _read(key: bytes, value: bytes) -> Block | Counted | Command:
+def _read(key: bytes, value: bytes) -> Said:
     """A record of the tallies log. Raises Fatal for one of a newer release."""
     if key not in {COUNTED, COMMAND}:
-        return wire.decode_block(value)
+        return wire.decode_lesson(value) if key == LESSON else wire.decode_block(value)
     try:
         return msgspec.json.decode(value, type=Counted) if key == COUNTED else msgspec.json.decode(value, type=Command)
     except msgspec.MsgspecError as error:
         raise Fatal(f"a {key.decode()} in tallies cannot be read ({error}): a newer streamspc wrote it. Start that version") from None
 
 
-def _steps(state: State, said: Block | Counted | Command) -> Iterator[Outputs]:
-    """The steps of a block; a count and a command have none."""
+def _steps(state: State, said: Said) -> Iterator[Outputs]:
+    """The steps of a block, the only one of a lesson; a count and a command have none."""
     if isinstance(said, Counted):
         divide(state, said)
     elif isinstance(said, Command):
         command(state, said)
+    elif isinstance(said, Lesson):
+        return iter((lesson(state, said),))
     else:
         return steps(state, said)
     return iter(())
@@ -100,7 +107,7 @@ class Owned:
     def take(self, batch: Batch) -> None:
         """Blocks that come next."""
         rows = zip(batch.offsets.tolist(), batch.keys, batch.values, strict=True)
-        self.waiting.extend((offset, key, value or b"") for offset, key, value in rows if key in {b"block", COUNTED, COMMAND})
+        self.waiting.extend((offset, key, value or b"") for offset, key, value in rows if key in READ)
         self.end = batch.next
         self._behind()
 

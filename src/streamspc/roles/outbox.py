@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 POINTS_BYTES = 6_000_000  # larger points are split: one record of the points topic may have 8 MiB
 
 COUNTED = b"counted"  # key of what chart partitions tell each other, among the blocks
-COMMAND = b"command"  # and of what operators tell all of them
+COMMAND, LESSON = b"command", b"lesson"  # and of what operators tell all of them
 
 Row = tuple[bytes | None, bytes | None]
 

@@ -18,6 +18,17 @@ Rejected: Arrow (a large dependency for a dozen arrays), pickle (runs code), one
 
 from streamspc.wire.container import pack, unpack
 from streamspc.wire.points import decode_points, encode_points
-from streamspc.wire.tables import decode_block, decode_table, encode_block, encode_table
+from streamspc.wire.tables import decode_block, decode_lesson, decode_table, encode_block, encode_lesson, encode_table
 
-__all__ = ["decode_block", "decode_points", "decode_table", "encode_block", "encode_points", "encode_table", "pack", "unpack"]
+__all__ = [
+    "decode_block",
+    "decode_lesson",
+    "decode_points",
+    "decode_table",
+    "encode_block",
+    "encode_lesson",
+    "encode_points",
+    "encode_table",
+    "pack",
+    "unpack",
+]

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 RELEASES = {  # the first release that reads version 1, 2 ... of each format
     "block": ("0.1.0",),
+    "lesson": ("0.1.0",),
     "points": ("0.1.0",),
     "table": ("0.1.0",),
     "shard-snapshot": ("0.1.0",),

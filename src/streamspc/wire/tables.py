@@ -1,4 +1,4 @@
-"""Format of tally tables and of the blocks that carry them (version 1).
+"""Format of tally tables, and of the blocks and lessons that carry them (version 1).
 
 Columns of a table (w windows, c cells, e bins, r raw values):
 
@@ -25,7 +25,22 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from streamspc.model import Block, Codes, Count, ExactSum, Ints, Moments, Progress, Quantiles, Ratio, Sources, Tally, TallyTable
+from streamspc.model import (
+    Block,
+    Codes,
+    Command,
+    Count,
+    ExactSum,
+    Ints,
+    Lesson,
+    Moments,
+    Progress,
+    Quantiles,
+    Ratio,
+    Sources,
+    Tally,
+    TallyTable,
+)
 from streamspc.wire.container import Array, Meta, pack, understood, unpack
 
 _FORMS: dict[str, type[Tally]] = {"count": Count, "ratio": Ratio, "moments": Moments, "quantiles": Quantiles}
@@ -56,6 +71,18 @@ def decode_block(data: bytes) -> Block:
     """What `encode_block` was given. Raises Fatal."""
     _, meta, columns = unpack(data, "block")
     return understood("block", lambda: _block(meta, columns))
+
+
+def encode_lesson(lesson: Lesson) -> bytes:
+    """The part of a lesson that one chart partition gets."""
+    meta, columns = _flat(lesson.table)
+    return pack("lesson", 1, {"command": msgspec.to_builtins(lesson.command), **meta}, columns)
+
+
+def decode_lesson(data: bytes) -> Lesson:
+    """What `encode_lesson` was given. Raises Fatal."""
+    _, meta, columns = unpack(data, "lesson")
+    return understood("lesson", lambda: Lesson(msgspec.convert(meta["command"], Command), _table(meta, columns)))
 
 
 def _block(meta: Meta, columns: dict[str, Array]) -> Block:

@@ -99,6 +99,10 @@ def test_a_command_says_what_it_does_and_is_in_control(kafka, capsys):
     (("reset", "cost"), "no metric 'cost' in stream s: there are price"),
     (("reset", "price", "--segment", "north"), "say SERIES, or --metric and --segment"),
     (("reset", "price", "--since", "yesterday"), "--since yesterday: expected a time with its zone"),
+    (("learn", "price"), "learn from which windows? Say --from, and perhaps --to"),
+    (("learn", "price", "--from", "noon"), "--from noon: expected earliest"),
+    (("learn", "price", "--from", "earliest", "--since", "2023-11-14T23:00:00Z"), "what is learnt from the past holds at once"),
+    (("reset", "price", "--from", "earliest"), "are for learn, not for reset"),
     (("diagnose",), "of what data? Say --input FILE"),
     (("show", "--stream", "t"), "there is no stream 't'"),
 ])  # fmt: skip
@@ -108,6 +112,18 @@ def test_what_is_not_clear_is_asked(kafka, capsys, words, problem):
     assert baseline(*words) == 2
     assert problem in capsys.readouterr().err
     assert entries(kafka, "app") == before
+
+
+def test_learn_puts_the_past_into_the_log(kafka, capsys):
+    """And says from when on it holds: at once. The new baseline is shown as soon as the log has it."""
+    assert baseline("learn", "price", "--from", "175", "--by", "ann") == 0
+    assert capsys.readouterr().out.startswith("price has learnt from the range from its next window on\ncommand ")
+    (entry,) = [one for one in entries(kafka, "app") if isinstance(one, Command)]
+    assert (entry.kind, entry.metric, entry.segment, entry.begin, entry.end) == ("learn", "price", "*", "175", "")
+    assert baseline("show", "price", "--json") == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["centre"] == pytest.approx(20.1, abs=0.1)
+    assert (row["version"], row["episode"], row["phase"]) == (2, None, "monitoring")
 
 
 def test_what_would_change_nothing_is_not_written(kafka, capsys):

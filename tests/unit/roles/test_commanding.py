@@ -31,7 +31,9 @@ from streamspc.roles.chart import ChartRole
 from streamspc.roles.commanding import beyond, first_window, give
 from streamspc.roles.control import entries
 from streamspc.roles.gate import GateRole
+from streamspc.roles.lesson import lesson
 from streamspc.roles.observe import ObserveRole
+from streamspc.roles.span import Offsets
 from streamspc.roles.standing import last_points, rows, standing
 from streamspc.state import save
 
@@ -136,6 +138,44 @@ def test_a_lasting_shift_awaits_an_answer_and_its_records_flow_again():
     assert sum(n for *_, n in receipts) == 4  # price and what looks at it, in the whole stream and in the only segment
     versions = {(p.start - BEGIN) // US: int(p.version[0, p.segments.index("*")]) for p in out.points if "*" in p.segments}
     assert [versions[window] for window in (5, 20, 39, 40, 59)] == [0, 1, 1, 2, 2]
+
+
+def test_what_is_learnt_from_the_past_is_what_was_learnt_then():
+    """Windows 20 to 39 again, in one lesson: the baselines are those that a reset before window 20 has learnt from them, bit for bit."""
+    world, other = World(), World()
+    other.told("reset", 20)
+    for one in (world, other):
+        one.day(range(20), 10.0)
+        one.day(range(20, 41), 30.0)
+    learn = Command(kind="learn", id="l", config=SPEC.hash(), stream="s", begin="214", end="441", by="ann")
+    table = lesson(world.kafka, STREAM, Offsets((19 * 11 + 5,)), Offsets((40 * 11 + 1,)))
+    assert np.unique(table.start).tolist() == [BEGIN + window * US for window in range(20, 40)]
+    give(world.kafka, SPEC, learn, table)
+    for one in (world, other):
+        one.day(range(41, 45), 30.0)
+
+    banks = [one.chart.owned[place].state.streams["s"].bank for one in (world, other) for place in sorted(one.chart.owned)]
+    for mine, theirs in zip(banks[:2], banks[2:], strict=True):
+        assert mine.segments == theirs.segments
+        for name in ("centre", "between", "unit", "bend", "phi", "kept", "dropped", "side"):
+            assert getattr(mine.baseline, name).tobytes() == getattr(theirs.baseline, name).tobytes(), name
+        assert (mine.baseline.version == theirs.baseline.version).all()
+    out = outcome(world.kafka, SPEC)
+    assert {s.episode for s in out.signals if s.answer == "learn" and s.kind == "resolve"} == {
+        s.episode for s in out.signals if s.kind == "open" and s.start == BEGIN + 20 * US
+    }
+    assert sorted({(v.start - BEGIN) // US for _, v in out.verdicts if hasattr(v, "segment")}) == [*range(20, 25)]
+    assert [one.id for one in commands(world.kafka)["app.control"]] == ["l"]
+
+
+@pytest.mark.parametrize(("begin", "end", "why"), [(0, 15, "holds no whole window"), (0, 2600, "choose 240 or fewer")])
+def test_a_range_that_teaches_nothing_or_far_too_much_is_refused(begin, end, why):
+    """Three windows with records at least; no more than twenty times as many as Phase I has."""
+    world = World()
+    put(world.kafka, 0, *(at(window + i / 10) for window in range(260) for i in range(10)))
+
+    with pytest.raises(Fatal, match=why):
+        lesson(world.kafka, STREAM, Offsets((begin,)), Offsets((min(end, 2600),)))
 
 
 def test_what_stands_is_what_the_role_has():
