@@ -26,7 +26,6 @@ from scipy.sparse import csr_array, hstack
 from streamspc.design import arguments
 from streamspc.design.ar1_cusum_side import REACH, Side
 from streamspc.design.krylov import TooLarge, rare_mean, solved
-from streamspc.design.roots import limit_for
 from streamspc.design.siegmund import siegmund_limit
 
 if TYPE_CHECKING:
@@ -34,8 +33,9 @@ if TYPE_CHECKING:
 
     from streamspc.model import Floats
 
-COARSE = 0.55  # of the nodes, for a first guess of a limit
-LADDER = (0.7, 0.03), (0.85, 1e-3), (1.0, 1e-6)  # then so many, until log ARL is so near: what the last secant leaves is far less
+# Of the nodes of an average, until log ARL is so near, by equations solved so well. What the last secant leaves is far less.
+LADDER = (0.6, 0.03, 1e-4), (0.8, 2e-3, 1e-7), (1.0, 1e-5, 1e-10)
+PATIENCE, FARTHEST = 30, 3.0  # secants, and the factor of one
 WITHIN = 1e-11  # of the equation that may be left
 LEAST = 1e-6  # marginal sigma: the lowest limit
 
@@ -71,27 +71,34 @@ def ar1_cusum_limit(phi: float, k: float, arl0: float) -> float:
     if (least := _arl(phi, k, LEAST, 0.0)) > arl0:
         raise ValueError(f"arl0 is {arl0:g}: with k = {k:g} it is at least {least:.6g}")
 
+    def arl(h: float, share: float, within: float) -> float:
+        return _mirrored(Side(phi, k, h, 0.0, share), within)
+
+    guess, slope = _guess(phi, k, arl0)
+    return _refined(arl, max(guess, LEAST), slope, arl0)
+
+
+def _guess(phi: float, k: float, arl0: float) -> tuple[float, float]:
+    """A limit, and by how much log ARL rises per h: Siegmund's for independent points of the same long-run variance.
+
+    How far a sum is beyond 0 and the limit, 1.166 standard deviations of independent points, is fitted to exact limits.
+    """
     longer = math.sqrt((1.0 + phi) / (1.0 - phi))  # standard deviation of a long sum, to that of independent points
-    guess = max(0.6 * longer * siegmund_limit(k / longer, 2.0 * arl0), 2.0)
-
-    def coarse(h: float) -> float:
-        return _mirrored(Side(phi, k, h, 0.0, COARSE), 1e-5)
-
-    first = limit_for(coarse, arl0, guess, within=1e-3)
-    return _refined(lambda h, share: _mirrored(Side(phi, k, h, 0.0, share), WITHIN), coarse, first, arl0)
+    near, far = (longer * siegmund_limit(k / longer, 2.0 * arl) for arl in (arl0, 1.1 * arl0))
+    beyond = 1.5 * longer - 0.335 / longer - 1.166
+    return max(near - longer * beyond, 0.3 * near, 0.5), math.log(1.1) / (far - near)
 
 
-def _refined(arl: Callable[[float, float], float], coarse: Callable[[float], float], first: float, arl0: float) -> float:
-    """From a limit that is right for few nodes to that for all of them, by secants whose first slope is the coarse one."""
-    h, apart = first, 0.01 * first
-    slope = math.log(coarse(h + apart) / coarse(h - apart)) / (2.0 * apart)
-    for share, enough in LADDER:
+def _refined(arl: Callable[[float, float, float], float], guess: float, slope: float, arl0: float) -> float:
+    """The limit by secants, with more nodes the nearer it is; each equation starts with the slope of the one before."""
+    h = guess
+    for share, enough, within in LADDER:
         before: tuple[float, float] | None = None
-        for _ in range(20):
-            excess = math.log(arl(h, share) / arl0)
+        for _ in range(PATIENCE):
+            excess = math.log(arl(h, share, within) / arl0)
             if before is not None and h != before[0]:
                 slope = (excess - before[1]) / (h - before[0])
-            before, h = (h, excess), h - excess / slope
+            before, h = (h, excess), min(max(h - excess / slope, h / FARTHEST), h * FARTHEST)
             if abs(excess) < enough:
                 break
     return h

@@ -1,7 +1,7 @@
 """One side of a two-sided CUSUM of autocorrelated points: its steps as matrices.
 
 S' = max(0, S + y - k), y = x + shift, x an AR(1) series with marginal variance 1; signal at S' > h. The state is (S, x). After a step
-from s to s' > 0, x is s' - s + k - shift, so pairs of Gauss-Legendre nodes (and 0) of S are states, without interpolation; only at
+from s to s' > 0, x is s' - s + k - shift, so pairs of quadrature nodes (and 0) of S are states, without interpolation; only at
 S = 0 does x need nodes of its own (`rest`), and a polynomial through them.
 
 Source: VanBrackle & Reynolds (1997), EWMA and CUSUM control charts in the presence of correlation, Communications in Statistics -
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse import csr_array, diags_array, hstack
 
-from streamspc.design.panels import to_legendre
-from streamspc.design.quadrature import interval, normal_density
+from streamspc.design.panels import interpolation
+from streamspc.design.quadrature import even, interval, normal_density
 
 if TYPE_CHECKING:
     from streamspc.model import Floats, Ints
@@ -26,7 +26,7 @@ REACH = 8.0  # marginal sigma: a point further off does not occur
 INNOVATION = 8.5  # of its standard deviation, likewise
 LEAST = 0.1  # of a row's sum: where it is less, points are too rare to matter
 USUAL = 4.0  # points from here on are too rare to judge the quadrature by
-NODES = 1.5, 14  # of S for each standard deviation of a step, and at least
+NODES = 1.1, 16  # of S for each standard deviation of a step, and at least
 SMOOTH = 1.8, 12  # of x at 0, likewise
 FULL = 24  # nodes of an integral over x, at least
 
@@ -42,7 +42,7 @@ class Side:
     def __init__(self, phi: float, k: float, h: float, shift: float, share: float = 1.0) -> None:
         self.phi, self.sd = phi, math.sqrt((1.0 - phi) * (1.0 + phi))
         self.h, self.gap = h, k - shift  # gap: the x with which S stays
-        s, self.weights = interval(0.0, h, math.ceil(share * (NODES[0] * h / self.sd + NODES[1])))
+        s, self.weights = even(0.0, h, math.ceil(share * (NODES[0] * h / self.sd + NODES[1])))
         self.s = np.append(0.0, s)
         self.x = s - self.s[:, None] + self.gap  # [from, to]: the point of a step
         self.rest_ends, self.rest = self._at_zero(self.gap)
@@ -133,8 +133,7 @@ def _onto(nodes: Floats, ends: tuple[float, float], part: tuple[float, float], l
     if not len(nodes) or part[0] >= part[1]:
         return np.zeros((len(ahead), len(nodes)))
     x, mass = interval(*part, math.ceil(2.0 * (part[1] - part[0]) / sd) + FULL)
-    unit = (2.0 * x - ends[0] - ends[1]) / (ends[1] - ends[0])
-    basis = np.polynomial.legendre.legvander(unit, len(nodes) - 1) @ to_legendre(len(nodes))
+    basis = interpolation((2.0 * x - ends[0] - ends[1]) / (ends[1] - ends[0]), len(nodes))
     near = ((part[0] - ahead) < INNOVATION * sd) & ((ahead - part[1]) < INNOVATION * sd)
     there = near[:, 0]
     result = np.zeros((len(ahead), len(nodes)))

@@ -12,7 +12,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, gmres
+from scipy.linalg import solve_triangular
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from streamspc.model import Floats
 
+STEPS, TINY = 120, 1e-15  # of GMRES between two starts; a new power that is no news
 PATIENCE = 5000  # steps of the power iteration
 ACCEPTED = 1e-6  # what may be left of the equation
 LARGEST = 1e8  # average run length: beyond, rounding leaves fewer than six digits
@@ -46,18 +47,49 @@ def mean_times(expected: Callable[[Floats], Floats], states: int, noise: float =
 
 def solved(expected: Callable[[Floats], Floats], right: Floats, noise: float = 0.0, within: float = 1e-12) -> Floats:
     """The solution of (I - Q) m = right, where `right` is of the size of 1, and `within` of it may be left."""
-    states = len(right)
-    system = LinearOperator((states, states), matvec=lambda flat: flat - expected(flat), dtype=np.float64)
-    solution, left = np.zeros(states), 1.0
+    solution, goal = np.zeros(len(right)), within * float(np.linalg.norm(right))
+    left = right
     for _ in range(2):  # the second time from where the first one stopped, unless only rounding is left
-        solution, failed = gmres(system, right, x0=solution, rtol=within, atol=0.0, restart=120, maxiter=1)
-        left = float(np.linalg.norm(system @ solution - right)) / math.sqrt(states)
-        if not failed or left < ACCEPTED / 100.0:
+        solution += _correction(expected, left, goal)
+        left = right - solution + expected(solution)
+        size = float(np.linalg.norm(left))
+        if size <= 2.0 * goal or size < ACCEPTED / 100.0 * math.sqrt(len(right)):
             break
     largest = float(np.abs(solution).max())
-    if not (left < ACCEPTED and largest < LARGEST and noise * largest < ACCEPTED):
+    if not (size / math.sqrt(len(right)) < max(ACCEPTED, within) and largest < LARGEST and noise * largest < ACCEPTED):
         raise TooLarge("the average run length is too large for an exact computation")
     return solution
+
+
+def _correction(expected: Callable[[Floats], Floats], left: Floats, goal: float) -> Floats:
+    """One cycle of GMRES: the combination of powers of I - Q, applied to `left`, that leaves the least of it.
+
+    Powers are made orthogonal by Gram and Schmidt twice, all at once: scipy's GMRES does so one by one, which takes longer than the powers.
+    """
+    size = float(np.linalg.norm(left))
+    powers, upper, rest = np.empty((STEPS + 1, len(left))), np.zeros((STEPS, STEPS)), np.zeros(STEPS + 1)
+    turns: list[tuple[float, float]] = []
+    powers[0], rest[0], n = left / size, size, 0
+    while n < STEPS and abs(rest[n]) > goal:
+        basis, new = powers[: n + 1], powers[n] - expected(powers[n])
+        share = basis @ new
+        new -= share @ basis
+        again = basis @ new
+        new -= again @ basis
+        beyond = float(np.linalg.norm(new))
+        column = [*(share + again).tolist(), beyond]
+        for i, (cos, sin) in enumerate(turns):
+            column[i], column[i + 1] = cos * column[i] + sin * column[i + 1], cos * column[i + 1] - sin * column[i]
+        length = math.hypot(column[n], beyond)
+        turns.append((column[n] / length, beyond / length))
+        upper[: n + 1, n] = [*column[:n], length]
+        rest[n], rest[n + 1] = turns[n][0] * rest[n], -turns[n][1] * rest[n]
+        n += 1
+        if beyond <= TINY * length:
+            break
+        powers[n] = new / beyond
+    weights = solve_triangular(upper[:n, :n], rest[:n])
+    return np.asarray(weights @ powers[:n], np.float64)
 
 
 def rare_mean(steps: csr_array, leave: Floats) -> float:

@@ -38,6 +38,23 @@ def to_legendre(n: int) -> Floats:
     return matrix
 
 
+def interpolation(place: Floats, n: int) -> Floats:
+    """Weights of the n Gauss-Legendre nodes in the value of the interpolating polynomial at places on [-1, 1], [place, node].
+
+    The barycentric formula (Wang & Xiang 2012, On the convergence rates of Legendre approximation, Mathematics of Computation 81).
+
+    >>> nodes, _ = legendre(5)
+    >>> np.round(interpolation(np.array([0.3, nodes[1]]), 5) @ nodes**4, 12) == np.round(np.array([0.3, nodes[1]]) ** 4, 12)
+    array([ True,  True])
+    """
+    nodes, weights = legendre(n)
+    apart = place[:, None] - nodes
+    apart[apart == 0.0] = 1e-300
+    shares = np.sqrt((1.0 - nodes**2) * weights) * (-1.0) ** np.arange(n) / apart
+    matrix: Floats = shares / shares.sum(axis=1)[:, None]
+    return matrix
+
+
 @lru_cache(maxsize=64)
 def cumulative(n: int) -> Floats:
     """The matrix whose row i integrates the polynomial through values at the n nodes from -1 to node i.

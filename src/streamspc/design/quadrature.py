@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from streamspc.model import Floats
 
 MOST_NODES = 4000
+_EVEN = 15.0  # minus half the logarithm of what an arc sine may cost
 
 
 @lru_cache(maxsize=256)
@@ -45,6 +46,25 @@ def interval(low: float, high: float, n: int) -> tuple[Floats, Floats]:
     nodes, weights = legendre(n)
     half = 0.5 * (high - low)
     return low + half * (nodes + 1.0), half * weights
+
+
+def even(low: float, high: float, n: int) -> tuple[Floats, Floats]:
+    """Nodes and weights of the n-point rule on [low, high] for integrands that need the same spacing everywhere.
+
+    Gauss nodes are crowded at the ends and pi / 2 times farther apart in the middle. An arc sine moves them there: all but even, with an
+    error of about 1e-13 of its own. Few nodes stay where they are.
+
+    Source: Kosloff & Tal-Ezer (1993), A modified Chebyshev pseudospectral method, Journal of Computational Physics 104; Hale & Trefethen
+    (2008), New quadrature formulas from conformal maps, SIAM Journal on Numerical Analysis 46.
+
+    >>> x, weights = even(0.0, 3.0, 60)
+    >>> round(float(weights @ np.exp(-x)), 12) == round(1.0 - float(np.exp(-3.0)), 12), bool(np.diff(x).max() < 1.25 * 3.0 / 60)
+    (True, True)
+    """
+    nodes, weights = legendre(n)
+    stretch = 1.0 / math.cosh(_EVEN / n)
+    whole, half = math.asin(stretch), 0.5 * (high - low)
+    return low + half * (np.arcsin(stretch * nodes) / whole + 1.0), half * weights * stretch / (whole * np.sqrt(1.0 - (stretch * nodes) ** 2))
 
 
 def enough(widths: float) -> int:
