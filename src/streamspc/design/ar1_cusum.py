@@ -26,16 +26,12 @@ from scipy.sparse import csr_array, hstack
 from streamspc.design import arguments
 from streamspc.design.ar1_cusum_side import REACH, Side
 from streamspc.design.krylov import TooLarge, rare_mean, solved
+from streamspc.design.roots import by_ladder
 from streamspc.design.siegmund import siegmund_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from streamspc.model import Floats
 
-# Of the nodes of an average, until log ARL is so near, by equations solved so well. What the last secant leaves is far less.
-LADDER = (0.6, 0.03, 1e-4), (0.8, 2e-3, 1e-7), (1.0, 1e-5, 1e-10)
-PATIENCE, FARTHEST = 30, 3.0  # secants, and the factor of one
 WITHIN = 1e-11  # of the equation that may be left
 LEAST = 1e-6  # marginal sigma: the lowest limit
 
@@ -75,7 +71,7 @@ def ar1_cusum_limit(phi: float, k: float, arl0: float) -> float:
         return _mirrored(Side(phi, k, h, 0.0, share), within)
 
     guess, slope = _guess(phi, k, arl0)
-    return _refined(arl, max(guess, LEAST), slope, arl0)
+    return by_ladder(arl, guess, slope, arl0)
 
 
 def _guess(phi: float, k: float, arl0: float) -> tuple[float, float]:
@@ -87,21 +83,6 @@ def _guess(phi: float, k: float, arl0: float) -> tuple[float, float]:
     near, far = (longer * siegmund_limit(k / longer, 2.0 * arl) for arl in (arl0, 1.1 * arl0))
     beyond = 1.5 * longer - 0.335 / longer - 1.166
     return max(near - longer * beyond, 0.3 * near, 0.5), math.log(1.1) / (far - near)
-
-
-def _refined(arl: Callable[[float, float, float], float], guess: float, slope: float, arl0: float) -> float:
-    """The limit by secants, with more nodes the nearer it is; each equation starts with the slope of the one before."""
-    h = guess
-    for share, enough, within in LADDER:
-        before: tuple[float, float] | None = None
-        for _ in range(PATIENCE):
-            excess = math.log(arl(h, share, within) / arl0)
-            if before is not None and h != before[0]:
-                slope = (excess - before[1]) / (h - before[0])
-            before, h = (h, excess), min(max(h - excess / slope, h / FARTHEST), h * FARTHEST)
-            if abs(excess) < enough:
-                break
-    return h
 
 
 @lru_cache(maxsize=4096)

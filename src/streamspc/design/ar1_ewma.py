@@ -8,7 +8,7 @@ the average run length after a step from u to v is
 
     m(u, v) = 1 + integral over |w| <= c of m(v, w) density(x(v, w); phi x(u, v), 1 - phi^2) dw / lam
 
-With the same Gauss-Legendre nodes for u, v and w nothing is interpolated, and the error falls geometrically with their number. Pairs that
+With the same nodes for u, v and w nothing is interpolated, and the error falls geometrically with their number. Pairs that
 no x can join are left out; the sparse system is solved by GMRES.
 
 Sources: Schmid (1997), On EWMA charts for time series, in Frontiers in Statistical Quality Control 5; Lu & Reynolds (1999), EWMA control
@@ -22,22 +22,23 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, diags_array
 from scipy.special import ndtr
 
 from streamspc.design import arguments
 from streamspc.design.ar1_shewhart import ar1_shewhart_arl, ar1_shewhart_limit
-from streamspc.design.krylov import TooLarge, mean_times, rare_mean
-from streamspc.design.quadrature import interval, normal_density
-from streamspc.design.roots import limit_for
+from streamspc.design.krylov import TooLarge, rare_mean, solved
+from streamspc.design.quadrature import even, normal_density
+from streamspc.design.roots import by_ladder
 
 if TYPE_CHECKING:
     from streamspc.model import Floats, Ints
 
-USUAL = 5.0  # sigma: points from here on are too rare to judge the quadrature by
 REACH = 8.5  # sigma: beyond, a value or an innovation does not occur
-NODES = 1.6, 20  # for each standard deviation of a step, and at least
+LEAST = 0.1  # of a row's sum: where it is less, points are too rare to matter
+NODES = 1.1, 20  # for each standard deviation of a step, and at least
 MOST = 1200  # nodes
+WITHIN = 1e-11  # of the equation that may be left
 
 
 def ar1_ewma_arl(phi: float, lam: float, L: float, shift: float = 0.0) -> float:  # noqa: N803 - the literature's name
@@ -64,21 +65,24 @@ def ar1_ewma_limit(phi: float, lam: float, arl0: float) -> float:
     phi, lam, arl0 = arguments.correlation("phi", phi), arguments.weight("lam", lam), arguments.run_length("arl0", arl0)
     together = phi * (1.0 - lam)
     spread = math.sqrt((1.0 + together) / (1.0 - together))  # sigma of Z over that for independent points
-    alike = ar1_shewhart_limit((phi + 1.0 - lam) / (1.0 + together), arl0)  # of an AR(1) series with the correlation of successive Z
-    return limit_for(lambda limit: _arl(phi, lam, limit, 0.0), arl0, alike * spread, within=1e-9)
+    # An AR(1) series with the correlation of successive Z is alike.
+    alike, farther = (spread * ar1_shewhart_limit((phi + 1.0 - lam) / (1.0 + together), arl) for arl in (arl0, 1.1 * arl0))
+    slope = math.log(1.1) / (farther - alike)
+    return by_ladder(lambda limit, share, within: _arl.__wrapped__(phi, lam, limit, 0.0, (share, within)), alike, slope, arl0)
 
 
 @lru_cache(maxsize=4096)
-def _arl(phi: float, lam: float, limit: float, shift: float) -> float:
-    """The average run length."""
+def _arl(phi: float, lam: float, limit: float, shift: float, effort: tuple[float, float] = (1.0, WITHIN)) -> float:
+    """The average run length, by so large a share of the nodes, of equations solved so well."""
+    share, within = effort
     if lam == 1.0:
         return ar1_shewhart_arl(phi, limit, shift=shift)
     edge = limit * math.sqrt(lam / (2.0 - lam))
     sd = math.sqrt((1.0 - phi) * (1.0 + phi))
-    count = NODES[0] * 2.0 * edge / (lam * sd) + NODES[1]
+    count = share * (NODES[0] * 2.0 * edge / (lam * sd) + NODES[1])
     if count > MOST:
         raise ValueError(f"phi={phi:g}, lam={lam:g}, L={limit:g}: the limits are too many steps apart for an exact computation")
-    z, weights = interval(-edge, edge, math.ceil(count))
+    z, weights = even(-edge, edge, math.ceil(count))
     before = np.append(z, 0.0)  # the last one is the start
     x = (z - (1.0 - lam) * before[:, None]) / lam - shift  # [before, now]
     number = np.where(np.abs(x) <= REACH, 0, -1)
@@ -88,10 +92,10 @@ def _arl(phi: float, lam: float, limit: float, shift: float) -> float:
     steps = _steps(x, number, phi, sd, weights / lam)
     ahead = ((1.0 - lam) * z + lam * (phi * x + shift))[number >= 0]
     leave = ndtr((ahead - edge) / (lam * sd)) + ndtr((-edge - ahead) / (lam * sd))
-    usual = np.abs(x[number >= 0]) < USUAL
-    noise = float(np.abs(1.0 - steps.sum(axis=1) - leave)[usual].max(initial=0.0))
+    total = np.maximum(steps.sum(axis=1) + leave, LEAST)  # rows that sum to 1 integrate an average, nearly a constant, exactly
+    steps, leave = csr_array(diags_array(1.0 / total) @ steps), leave / total
     try:
-        means = np.append(mean_times(lambda m: steps @ m, steps.shape[0], noise), 0.0)  # the last one for pairs that are left out
+        means = np.append(solved(lambda m: steps @ m, np.ones(len(leave)), within=within), 0.0)  # the last one for pairs that are left out
     except TooLarge:
         return rare_mean(steps, leave)
     return float(1.0 + (weights / lam * normal_density(x[-1])) @ means[number[-1]])

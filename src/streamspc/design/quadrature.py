@@ -63,8 +63,8 @@ def even(low: float, high: float, n: int) -> tuple[Floats, Floats]:
     """
     nodes, weights = legendre(n)
     stretch = 1.0 / math.cosh(_EVEN / n)
-    whole, half = math.asin(stretch), 0.5 * (high - low)
-    return low + half * (np.arcsin(stretch * nodes) / whole + 1.0), half * weights * stretch / (whole * np.sqrt(1.0 - (stretch * nodes) ** 2))
+    half, moved = 0.5 * (high - low) / math.asin(stretch), stretch * nodes
+    return 0.5 * (low + high) + half * np.arcsin(moved), half * stretch * weights / np.sqrt(1.0 - moved**2)
 
 
 def enough(widths: float) -> int:

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from scipy.optimize import brentq
 
 _TINY, _HUGE = 1e-9, 1e9
+_RUNGS = (0.6, 0.03, 1e-4), (0.8, 3e-4, 1e-7), (1.0, 1e-5, 1e-10)
+_SECANTS, _FARTHEST = 30, 3.0  # on a rung, and the factor of one
 _PAST = 1.1  # times the way to the root of the secant, so that the next limit is on its other side
 _STEP = 1.1, 4.0  # the next limit is farther by a factor, from and to
 
@@ -64,6 +66,34 @@ def improved(arl: Callable[[float], float], near: Callable[[float], float], firs
         was, excess = excess, math.log(arl(last) / arl0)
         slope = (excess - was) / (last - before)
     return last
+
+
+def by_ladder(arl: Callable[[float, float, float], float], guess: float, slope: float, arl0: float) -> float:
+    """The limit at which an average that is dear to compute takes the value `arl0`, by secants with more nodes the nearer it is.
+
+    Each rung is so large a share of the nodes, left when log ARL is so near, by equations solved so well; the next one starts with the
+    slope of the one before. What the last secant leaves is far less than the last distance.
+
+    Args:
+        arl: average run length as a function of limit, share of the nodes, and what may be left of the equation.
+        guess: a limit above 0.
+        slope: a guess by how much log ARL rises per limit.
+        arl0: the average run length that is wished for.
+
+    >>> round(by_ladder(lambda limit, share, within: math.exp(limit + (1.0 - share) ** 9), 5.0, 2.0, 370.4), 6)
+    5.914584
+    """
+    limit = guess
+    for share, enough, within in _RUNGS:
+        before: tuple[float, float] | None = None
+        for _ in range(_SECANTS):
+            excess = math.log(arl(limit, share, within) / arl0)
+            if before is not None and limit != before[0]:
+                slope = (excess - before[1]) / (limit - before[0])
+            before, limit = (limit, excess), min(max(limit - excess / slope, limit / _FARTHEST), limit * _FARTHEST)
+            if abs(excess) < enough:
+                break
+    return limit
 
 
 def _bracket(excess: Callable[[float], float], start: float, arl0: float) -> tuple[float, float]:

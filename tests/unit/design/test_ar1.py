@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -126,8 +127,32 @@ def test_limits_give_back_the_average_that_was_wished():
         limit = design.ar1_shewhart_limit(0.7, arl0, "moving_range")
 
         assert design.ar1_shewhart_arl(0.7, limit, "moving_range") == pytest.approx(arl0, rel=1e-9)
-        assert design.ar1_ewma_arl(0.5, 0.2, design.ar1_ewma_limit(0.5, 0.2, arl0)) == pytest.approx(arl0, rel=1e-8)
-        assert design.ar1_cusum_arl(0.4, 0.5, design.ar1_cusum_limit(0.4, 0.5, arl0)) == pytest.approx(arl0, rel=1e-8)
+        assert design.ar1_ewma_arl(0.5, 0.2, design.ar1_ewma_limit(0.5, 0.2, arl0)) == pytest.approx(arl0, rel=2e-7)
+        assert design.ar1_cusum_arl(0.4, 0.5, design.ar1_cusum_limit(0.4, 0.5, arl0)) == pytest.approx(arl0, rel=2e-7)
+
+
+@pytest.mark.parametrize("phi", [-0.7, 0.2, 0.9])
+def test_limits_from_next_to_none_to_far_ones(phi):
+    """The first guess may be off by far, the limit may not."""
+    for k, above in ((0.0, 1.001), (0.3, 1.5), (1.2, 3.0), (0.25, 30.0)):
+        arl0 = above * design.ar1_cusum_arl(phi, k, 1e-6)
+        assert design.ar1_cusum_arl(phi, k, design.ar1_cusum_limit(phi, k, arl0)) == pytest.approx(arl0, rel=2e-7)
+    for lam, arl0 in ((0.9, 1.2), (0.05, 2.0), (0.3, 1e6)):
+        assert design.ar1_ewma_arl(phi, lam, design.ar1_ewma_limit(phi, lam, arl0)) == pytest.approx(arl0, rel=2e-7)
+
+
+def test_a_strongly_correlated_ewma_has_the_average_of_finer_nodes():
+    """Steps of a twentieth of the limits' width, and an average beyond what rows that fail to sum to one would allow."""
+    assert design.ar1_ewma_arl(0.95, 0.03, 15.27) == pytest.approx(10025.69786883, rel=1e-9)  # with 2 nodes a standard deviation
+    assert design.ar1_ewma_arl(0.99, 0.05, 8.33) == pytest.approx(369.86247327, rel=1e-9)
+
+
+def test_a_strongly_correlated_limit_takes_a_second():
+    """The quadrature's even nodes, the steps of its equations and the first guess, all together: it took ten seconds without."""
+    start = time.process_time()
+
+    assert design.ar1_cusum_limit(0.98, 0.5, 370.4) == pytest.approx(60.92865241690858, rel=1e-7)
+    assert time.process_time() - start < 5.0
 
 
 def test_a_strongly_correlated_cusum_has_the_average_of_finer_nodes_and_a_limit():
