@@ -25,8 +25,8 @@ def heights(walks: Sequence[Walk], low: int, high: int) -> list[int] | None:
 
     >>> from fractions import Fraction
     >>> from streamspc.design.counts import Poisson
-    >>> heights([Walk(Poisson(2.0), Fraction("2.500001"), True)], 5_000_000, 5_000_002)
-    [5000001]
+    >>> heights([Walk(Poisson(2.0), Fraction("2.500001"), upper=True)], 4_999_800, 5_000_000)[-3:]
+    [4999995, 4999997, 4999999]
     """
     if high - low <= _FEW:
         return list(range(low + 1, high + 1))

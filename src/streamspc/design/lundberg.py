@@ -25,7 +25,7 @@ def exponent(walk: Walk) -> float:
     >>> from fractions import Fraction
     >>> from streamspc.design.counts import Poisson
     >>> round(exponent(Walk(Poisson(2.0), Fraction(5, 2), upper=True)), 6)
-    0.430938
+    0.430842
     """
     if walk.drift >= 0.0:
         return 0.0

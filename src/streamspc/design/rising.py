@@ -36,7 +36,7 @@ _TOLERATED = 3e-7  # second order, of the average run length, while h mu / sigma
 _FAR = 1000.0
 _SMOOTH = 25.0  # variance of the counts until then: fewer end at 0, and are no smooth function
 _POINTS = 300_000  # at most, for the sums
-_WIDE = 6.0  # standard deviations of the number of points to h
+_WIDE = 7.0  # standard deviations of the number of points to h
 
 
 def escapes(walk: Walk, height: float) -> bool:
