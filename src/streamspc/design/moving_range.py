@@ -18,6 +18,7 @@ statistics, Annals of Mathematical Statistics 25 (the path); Hoel (1946), The ef
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from streamspc.model import Floats
 
 Complexes = npt.NDArray[np.complex128]
+Operator = Callable[[Complexes], Complexes]
 
 D2 = 2.0 / math.sqrt(math.pi)  # the mean range of two: 1.128379
 LEAST = 5  # points: with fewer, the transform falls too slowly
@@ -40,6 +42,7 @@ STRIDE = 4.0  # standard deviations between saddle points
 SPAN = 40.0  # standard deviations of a tilted law that the inversion tells apart
 TAIL_SPAN = 28.0  # in the upper tail, where the tilted law is nearly normal
 BEND = 0.5, 0.1  # slopes of the paths for the upper tail and for the rest
+OVERFLOW, LARGEST = 300.0, 700.0  # exponents
 FEW = 16  # points: with fewer, the transform falls slowly and the path without much bend is followed twice as far
 
 
@@ -159,16 +162,49 @@ def _log_transform(m: int, z: Complexes) -> Complexes:
     reach = 8.5 + 2.0 * float(np.max(z.real.clip(0.0)))
     nodes = 40 + int(2.0 * reach + 0.5 * reach * float(np.max(np.abs(z.imag))))
     (x, weights), below = legendre(nodes), cumulative(nodes)
-    x, mass = x * reach, normal_density(x * reach)
-    gap = z[:, None, None] * (x[:, None] - x)
-    operator = (np.exp(gap) * below + np.exp(-gap) * (weights - below)) * (reach * mass)
-    values, log = np.ones((len(z), nodes), np.complex128), np.zeros(len(z), np.complex128)
+    mass = reach * normal_density(x * reach)
+    operator = (_products if float(np.max(np.abs(z.real))) * reach < OVERFLOW else _kernels)(x * reach, z, mass, (below, weights - below))
+    values, log = np.ones((nodes, len(z)), np.complex128), np.zeros(len(z), np.complex128)
     steps = min(m - 1, STEPS)
     for _ in range(steps):
-        values = np.matmul(operator, values[:, :, None])[:, :, 0]
-        scale = values[:, nodes // 2].copy()
-        values /= scale[:, None]
+        values = operator(values)
+        scale = values[nodes // 2].copy()
+        values /= scale
         log += np.log(scale)
     log += (m - 1 - steps) * np.log(scale)
-    total: Complexes = log + np.log(values @ (weights * reach * mass))
+    total: Complexes = log + np.log((weights * mass) @ values)
     return total
+
+
+def _products(x: Floats, z: Complexes, mass: Floats, sides: tuple[Floats, Floats]) -> Operator:
+    """T as two real matrices for all z, as exp(z |x - y|) is a product on either side of x."""
+    rising, falling = (np.exp(np.multiply.outer(sign * x, z)) for sign in (1.0, -1.0))
+    left, right = falling * mass[:, None], rising * mass[:, None]
+
+    def operator(values: Complexes) -> Complexes:
+        return rising * _times(sides[0], left * values) + falling * _times(sides[1], right * values)
+
+    return operator
+
+
+def _kernels(x: Floats, z: Complexes, mass: Floats, sides: tuple[Floats, Floats]) -> Operator:
+    """T as a matrix for each z, where those products would overflow.
+
+    Raises:
+        ValueError: even so they would.
+    """
+    if 2.0 * float(np.max(np.abs(z.real))) * float(x[-1]) > LARGEST:
+        raise ValueError("L is so near to where the average run length is infinite, for so few points, that it cannot be computed")
+    gap = z[:, None, None] * (x[:, None] - x)
+    steps = (np.exp(gap) * sides[0] + np.exp(-gap) * sides[1]) * mass
+
+    def operator(values: Complexes) -> Complexes:
+        return np.matmul(steps, values.T[:, :, None])[:, :, 0].T
+
+    return operator
+
+
+def _times(matrix: Floats, columns: Complexes) -> Complexes:
+    """A real matrix times complex columns."""
+    product: Complexes = (matrix @ columns.view(np.float64)).view(np.complex128)
+    return product

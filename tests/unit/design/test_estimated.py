@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from streamspc.design import estimated_shewhart_arl, expected_rate_limit, guaranteed_limit, shewhart_arl
+from streamspc.design import estimated_shewhart_arl, expected_rate_limit, guaranteed_limit, moving_range, shewhart_arl
 from streamspc.design.moving_range import D2, MeanMovingRange
 from streamspc.design.panels import composite, cumulative
 from streamspc.design.phase_one import c4, spread_of
@@ -169,3 +169,14 @@ def test_what_cannot_be_is_refused(call, name):
     """With a ValueError that names the argument."""
     with pytest.raises(ValueError, match=f"^{name} "):
         call()
+
+
+def test_both_forms_of_the_operator_of_moving_ranges_agree(monkeypatch):
+    """Products for all tilts together, or a kernel for each, which does not overflow as soon; and a reason where both would."""
+    z = np.array([0.1 + 0.3j, -0.2 + 1.0j, 0.6 + 0.0j])
+    products = moving_range._log_transform(12, z)
+    monkeypatch.setattr(moving_range, "OVERFLOW", 0.0)
+
+    assert moving_range._log_transform(12, z) == pytest.approx(products, rel=1e-12)
+    with pytest.raises(ValueError, match="so near"):
+        moving_range._log_transform(5, np.array([20.0 + 0.0j]))
