@@ -99,17 +99,17 @@ class Plain:
             self.ewma, self.known = rest * self.ewma, rest**2 * self.known
             self.past, self.last = [], None
             return {"phase": 2 if n else 255, "version": 1, "broken": 0, "side": 0, "onset_lag": 0, "rules": 0} | self.shown()
-        return {"phase": 1, "version": 1} | self.judged(value, n, extra)
+        return {"phase": 1, "version": 1} | self.judged(value, n, unit, extra)
 
     def shown(self) -> dict[str, Any]:
         """The statistics as they stand."""
         return {"cusum_up": self.c[1], "cusum_down": self.c[-1], "ewma": self.ewma}
 
-    def judged(self, value: float, n: int, extra: float) -> dict[str, Any]:
+    def judged(self, value: float, n: int, unit: float, extra: float) -> dict[str, Any]:
         """A point of Phase II."""
         charts = self.metric.charts
         assert self.baseline is not None
-        scored = score(self.metric.kind.value, self.baseline, Row(value, n, 0.0, extra), self.shewhart, self.last)
+        scored = score(self.metric.kind.value, self.baseline, Row(value, n, unit, extra), self.shewhart, self.last)
         z = scored.z
         for side in (1, -1):
             self.c[side] = max(0.0, self.c[side] + side * z - charts.cusum_k)

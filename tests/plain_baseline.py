@@ -31,7 +31,7 @@ class Learnt(NamedTuple):
     bend: float = 0.0  # third moment of one record of a mean; skewness by variance of hits
     phi: float = 0.0
     rare: int = 0  # +1 hits are, -1 misses are
-    expected: float = 0.0
+    expected: float = 0.0  # hits of a record; variance of a record of a mean
     relative: float = 0.0
     wider: float = 0.0
 
@@ -51,17 +51,23 @@ def near(kind: str, rows: Sequence[Row], screen: float, stay: list[int]) -> list
     some = [rows[i] for i in stay]
     middle = statistics.median(row.value for row in some)
     mad = 1.4826 * statistics.median(abs(row.value - middle) for row in some)
-    robust = mad**2 if mad > 0 else statistics.variance(row.value for row in some)
+    spread = statistics.variance(row.value for row in some)
+    robust = mad**2 if mad > 0 else spread
     unit = pooled(kind, some)
     inner = {i: unit / max(rows[i].n, 1) + rows[i].extra for i in stay}
     usual = statistics.median(inner.values())
+    away = {i: abs(rows[i].value - middle) for i in stay}
+    if kind in MEANS:
+        away = {i: one / lean(rows[i], unit, unit, max(0.0, robust - usual)) for i, one in away.items()}
+        mad = 1.4826 * statistics.median(away.values())
+        robust = mad**2 if mad > 0 else spread
     between = max(0.0, robust - usual)
     if robust < usual and len(stay) >= 20:
-        less = 1.4826 * statistics.median(abs(rows[i].value - middle) / math.sqrt(one) if one else 0.0 for i, one in inner.items())
+        less = 1.4826 * statistics.median(away[i] / math.sqrt(one) if one else 0.0 for i, one in inner.items())
         inner = {i: one * min(1.0, less**2 or 1.0) for i, one in inner.items()}
 
     def is_near(i: int) -> bool:
-        off = abs(rows[i].value - middle)
+        off = away[i]
         lattice = {"count": 1}.get(kind, rows[i].n if kind in SHARES else math.inf)
         return off <= screen * max(math.sqrt(between + inner[i]), floor(middle)) or off * lattice <= 2
 
@@ -85,18 +91,30 @@ def pooled(kind: str, rows: Sequence[Row]) -> float:
     return math.fsum((row.n - 1) * row.unit for row in rows if row.n > 1) / max(sum(row.n - 1 for row in rows if row.n > 1), 1)
 
 
+def lean(row: Row, expected: float, unit: float, between: float) -> float:
+    """What sigma of a mean is multiplied by for the scatter of its records."""
+    if row.n < 2 or not row.unit or not expected or not unit:
+        return 1.0
+    ratio = (12 + (row.n - 1) * row.unit / expected) / (12 + row.n - 1)
+    within, others = unit / row.n, between + row.extra
+    return math.sqrt((others + within * ratio**0.375) / (others + within))
+
+
 def learn(kind: str, rows: Sequence[Row], screen: float) -> Learnt:
     """The baseline."""
     stay = kept(kind, rows, screen)
     some = [rows[i] for i in stay]
-    m, x = len(some), [row.value for row in some]
+    m = len(some)
     normal = statistics.NormalDist()
     cut = 1 - 2 * screen * normal.pdf(screen) / (2 * normal.cdf(screen) - 1)
-    centre, unit = statistics.fmean(x), pooled(kind, some)
-    plain = statistics.variance(x) / cut
+    unit = pooled(kind, some)
     within = statistics.fmean(unit / max(row.n, 1) + row.extra for row in some)
+    between = max(0.0, statistics.variance(row.value for row in some) / cut - within)
+    leans = {i: lean(rows[i], unit, unit, between) if kind in MEANS else 1.0 for i in stay}
+    centre = math.fsum(rows[i].value / leans[i] for i in stay) / math.fsum(1 / leans[i] for i in stay)
+    off = {i: (rows[i].value - centre) / leans[i] for i in stay}
+    plain = statistics.variance(off.values()) / cut
     rare = _rare(kind, some, plain - within)
-    off = {i: rows[i].value - centre for i in stay}
     pairs = [(off[i], off[i - 1]) for i in stay if i - 1 in off]
     phi = 0.0 if rare[0] else _phi(off, pairs)
     spread = math.fsum((now - phi * last) ** 2 for now, last in pairs) / (len(pairs) - 2) / (1 - phi * phi) / cut if phi else plain
@@ -113,6 +131,8 @@ def learn(kind: str, rows: Sequence[Row], screen: float) -> Learnt:
     if kind in SHARES:
         centre = math.fsum(row.value * row.n for row in some) / sum(row.n for row in some)
         bend = (1 - 2 * centre) / (centre * (1 - centre)) if 0 < centre < 1 else 0.0
+    if kind in MEANS:
+        rare = (0, unit, 0.0)
     shrunk = unit * min(1.0, spread / within) if within and m >= 20 else unit
     return Learnt(centre, max(0.0, spread - within), shrunk, bend, phi, *rare)
 
@@ -167,6 +187,8 @@ def score(kind: str, learnt: Learnt, now: Row, limit: float, last: float | None)
     if learnt.rare:
         return _rare_score(kind, learnt, now, limit)
     g = _skewness(kind, learnt, now.n, sigma)
+    if kind in MEANS:
+        sigma *= lean(now, learnt.expected, learnt.unit, learnt.between)
     alone = _clip(_normal((now.value - learnt.centre) / sigma, g))
     ahead, share = (learnt.phi * last, math.sqrt(1 - learnt.phi**2)) if last is not None else (0.0, 1.0)
     lcl, ucl = (learnt.centre + sigma * _standard(ahead + sign * limit * share, g) for sign in (-1, 1))
@@ -186,7 +208,8 @@ def _skewness(kind: str, learnt: Learnt, n: int, sigma: float) -> float:
         over = max(0.0, learnt.between - learnt.centre) if kind == "count" else learnt.between
         g = learnt.bend * (sigma**2 + over) / sigma
     else:
-        g = learnt.bend / max(n, 1) ** 2 / sigma**3
+        left = max(1 - 1.125 * (max(n, 1) - 1) / (12 + max(n, 1) - 1), 0.0)
+        g = learnt.bend / max(n, 1) ** 2 / sigma**3 * left
     return min(max(g, -2.0), 2.0) if abs(g) > 0.05 else 0.0
 
 

@@ -9,7 +9,8 @@ r is the MAD and not the median moving range: a pattern of the day or a slow dri
 screened away, and moving ranges do not see it. Where more than half of the values are equal (MAD 0), r is the standard deviation.
 
 Freezing, over the windows kept:
-- centre: the mean; for proportions and null rates weighted by n, that is all hits by all records;
+- centre: the mean; for proportions and null rates weighted by n, that is all hits by all records; of means, the mean of distances
+  that are evened (`lean`), as they are for all that follows;
 - unit: see `sigma`;
 - phi: see `autocorrelation`;
 - between^2 = max(0, s^2 / t - mean within), s^2 the variance of the values, from their residuals where phi is not 0; t is the
@@ -32,7 +33,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart import autocorrelation, evidence, order, rare, sigma, skew
+from streamspc.chart import autocorrelation, evidence, lean, order, rare, sigma, skew
 from streamspc.chart.plan import RATIOS
 from streamspc.chart.rare import Rare
 from streamspc.model import MetricKind
@@ -57,7 +58,7 @@ class Baseline(NamedTuple):
     kept: Codes  # windows that it was learnt from
     dropped: Codes  # windows that screening left out
     side: Sides  # +1, -1: a rare series, see `rare`; 0: any other
-    expected: Floats
+    expected: Floats  # of rare series the hits of one record, of means its variance as Phase I had it; 0 of the others
     relative: Floats
     wider: Floats
     doubt: Doubts  # not 0: it is provisional, see `evidence`
@@ -127,12 +128,14 @@ class Frozen(NamedTuple):
 def freeze(kind: MetricKind, windows: Windows, screen: float, rho: float = rare.RHO) -> Frozen:
     """The baselines of q series of one kind of metric; `rho` is the overdispersion of rates near 0 that cannot be excluded."""
     keep = screened(kind, windows, screen)
-    value, n, m = windows.value, windows.n, order.kept(keep).astype(np.int32)
+    value, n, m = evened(kind, windows, keep, screen), windows.n, order.kept(keep).astype(np.int32)
     cut, plain = truncation(screen), order.variance(value, keep)
     centre = order.mean(value, keep)
     unit = sigma.pooled(kind, value, n, windows.unit, keep)
     within = order.mean(sigma.within(unit, n, windows.extra), keep)
     few = _few(kind, windows, keep, plain / cut - within, rho)
+    if kind in lean.KINDS:
+        few = few._replace(expected=unit.copy())
     distance = np.where(keep, value - centre, 0.0)
     phi = np.where(few.side == 0, autocorrelation.estimate(distance, keep), 0.0)
     spread = np.where(phi > 0.0, autocorrelation.variance(distance, keep, phi), plain) / cut
@@ -143,12 +146,29 @@ def freeze(kind: MetricKind, windows: Windows, screen: float, rho: float = rare.
         centre = order.total(np.where(keep, value * n, 0.0)) / order.total(np.where(keep, n, 0.0))
     less = (within > 0.0) & (m >= ENOUGH)
     unit *= np.where(less, np.minimum(1.0, spread / np.where(less, within, 1.0)), 1.0)
-    bend = np.where(few.side == 0, skew.learn(kind, skew.Windows(distance, n, windows.unit), centre, keep), 0.0)
+    own = skew.Windows(np.where(keep, windows.value - centre, 0.0), n, windows.unit)
+    bend = np.where(few.side == 0, skew.learn(kind, own, centre, keep), 0.0)
     doubt = evidence.doubts(kind, (value, n), keep, phi, few.side)
     return Frozen(centre, between, unit, bend, phi, m, np.asarray(len(value) - m, np.int32), *few, doubt, keep)
 
 
-def _few(kind: MetricKind, windows: Windows, keep: Bools, between: Floats, rho: float) -> Rare:
+def evened(kind: MetricKind, windows: Windows, keep: Bools, screen: float) -> Floats:
+    """The values [m, q], with means as far from their centre as if the records of all windows scattered alike; see `lean`.
+
+    The centre is where the mean of these distances is 0.
+    """
+    value, n = windows.value, windows.n
+    if kind not in lean.KINDS:
+        return value
+    unit = sigma.pooled(kind, value, n, windows.unit, keep)
+    within = order.mean(sigma.within(unit, n, windows.extra), keep)
+    between = np.maximum(0.0, order.variance(value, keep) / truncation(screen) - within)
+    factor = lean.factor(lean.Records(n, windows.unit, unit), unit, between + windows.extra)
+    centre = order.total(np.where(keep, value / factor, 0.0)) / order.total(np.where(keep, 1.0 / factor, 0.0))
+    return np.where(factor == 1.0, value, centre + (value - centre) / factor)
+
+
+def _few(kind: MetricKind, windows: Learnt, keep: Bools, between: Floats, rho: float) -> Rare:
     """Which of q series are rare."""
     if kind is MetricKind.COUNT:
         return rare.of_counts(windows.value, keep, between)
@@ -177,10 +197,14 @@ def _near(kind: MetricKind, windows: Windows, keep: Bools, screen: float) -> Boo
     value = windows.value
     centre = order.median(value, keep)
     distance = np.abs(value - centre)
-    deviation = 1.4826 * order.median(distance, keep)
-    robust = np.where(deviation > 0.0, deviation**2, order.variance(value, keep))
-    inner = sigma.within(sigma.pooled(kind, value, windows.n, windows.unit, keep), windows.n, windows.extra)
+    unit = sigma.pooled(kind, value, windows.n, windows.unit, keep)
+    inner = sigma.within(unit, windows.n, windows.extra)
     usual = order.median(inner, keep)
+    robust = _robust(distance, value, keep)
+    if kind in lean.KINDS:
+        records = lean.Records(windows.n, windows.unit, unit)
+        distance = distance / lean.factor(records, unit, np.maximum(0.0, robust - usual) + windows.extra)
+        robust = _robust(distance, value, keep)
     between = np.maximum(0.0, robust - usual)
     scaled = np.where(inner > 0.0, distance / np.sqrt(np.where(inner > 0.0, inner, 1.0)), 0.0)
     less = (1.4826 * order.median(scaled, keep)) ** 2
@@ -191,6 +215,12 @@ def _near(kind: MetricKind, windows: Windows, keep: Bools, screen: float) -> Boo
     elif kind in RATIOS:
         near |= distance * windows.n <= LATTICE
     return near
+
+
+def _robust(distance: Floats, value: Floats, keep: Bools) -> Floats:
+    """A variance that outliers do not move: of the median distance, or of all values where more than half of them are equal. [q]."""
+    deviation = 1.4826 * order.median(distance, keep)
+    return np.where(deviation > 0.0, deviation**2, order.variance(value, keep))
 
 
 def truncation(screen: float) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streamspc.chart import lean
 from streamspc.chart.rules import mask
 from streamspc.chart.scales import Rows
 from streamspc.model import ChartKind, MetricKind
@@ -39,6 +40,7 @@ class Plan:
     down: Bools
     counts: Bools  # is it a number of records
     hits: Bools  # is it one, or a share of it
+    means: Ints  # [L] metrics that lean on the scatter of their records
     by: Bools  # [3, M] may this chart signal, in the order of ChartKind
     absolute: Floats  # a shift must reach absolute + relative |centre| + sigmas sigma
     relative: Floats
@@ -68,6 +70,7 @@ def plan(spec: StreamSpec) -> Plan:
         down=np.array([metric.direction != "up" for metric in metrics], bool),
         counts=np.array([metric.kind is MetricKind.COUNT for metric in metrics], bool),
         hits=np.array([metric.kind in RATIOS or metric.kind is MetricKind.COUNT for metric in metrics], bool),
+        means=np.array([index for index, metric in enumerate(metrics) if metric.kind in lean.KINDS], np.int64),
         by=np.array([[kind in metric.signal_by for metric in metrics] for kind in ChartKind], bool),
         absolute=_effects(metrics, "absolute"),
         relative=_effects(metrics, "relative"),

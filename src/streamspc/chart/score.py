@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart import rare, shewhart, skew
+from streamspc.chart import lean, rare, shewhart, skew
 
 if TYPE_CHECKING:
     from streamspc.chart.bank import Bank
-    from streamspc.model import Floats, Ints
+    from streamspc.model import Floats, Ints, Statistics
 
 MOST_SIGMA = 1e6  # z is cut off here, so that one absurd value is not remembered for ever
 
@@ -27,16 +27,19 @@ class Score(NamedTuple):
     ucl: Floats
 
 
-def score(bank: Bank, value: Floats, n: Ints, extra: Floats) -> Score:
+def score(bank: Bank, statistics: Statistics) -> Score:
     """Scores of one window."""
-    baseline, fit = bank.baseline, bank.fit
-    plain = baseline.sigma(n, extra, fit.floor)
+    baseline, fit, value, n = bank.baseline, bank.fit, statistics.value, statistics.n
+    plain = baseline.sigma(n, statistics.extra, fit.floor)
+    g = _skewness(bank, n, plain) if len(fit.skewed) else None
+    _lean(bank, statistics, plain)
     sigma = plain * fit.widening
     centre = baseline.centre
     with np.errstate(over="ignore"):
         distance = value - centre
         alone = z = distance / sigma
-    bend = _bend(bank, alone, n, plain) if len(fit.skewed) else None
+    if g is not None:
+        _bend(bank, alone, g)
     np.clip(alone, -MOST_SIGMA, MOST_SIGMA, out=alone)
     of_last: tuple[Floats | float, Floats | float] = 0.0, 1.0
     if fit.correlated:
@@ -48,22 +51,35 @@ def score(bank: Bank, value: Floats, n: Ints, extra: Floats) -> Score:
         sigma *= share
     lcl, ucl = shewhart.limits(bank.plan, bank.limits.shewhart, centre, sigma)
     result = Score(centre, sigma, distance, z, alone, lcl, ucl)
-    if bend is not None:
-        _bend_limits(bank, result, of_last, (plain, bend))
+    if g is not None:
+        _bend_limits(bank, result, of_last, (plain, g))
     if fit.rare:
         _score_rare(bank, result, value, n)
     return result
 
 
-def _bend(bank: Bank, alone: Floats, n: Ints, plain: Floats) -> Floats:
-    """Make the scores of skewed metrics normal, in place; their skewness [rows, S]."""
+def _lean(bank: Bank, statistics: Statistics, sigma: Floats) -> None:
+    """Make the sigma of means follow the scatter of their records, in place."""
+    rows, baseline = bank.plan.means, bank.baseline
+    if len(rows):
+        others = baseline.between[rows] + statistics.extra[rows]
+        records = lean.Records(statistics.n[rows], statistics.unit[rows], baseline.expected[rows])
+        sigma[rows] *= lean.factor(records, baseline.unit[rows], others)
+
+
+def _skewness(bank: Bank, n: Ints, sigma: Floats) -> Floats:
+    """Of skewed metrics. [rows, S]."""
     rows, baseline, plan = bank.fit.skewed, bank.baseline, bank.plan
-    bend, sigma, between = baseline.bend[rows], plain[rows], baseline.between[rows]
+    bend, sigma, between, n = baseline.bend[rows], sigma[rows], baseline.between[rows], n[rows]
     between = np.where(plan.counts[rows, None], np.maximum(between - baseline.centre[rows], 0.0), between)
-    g = np.where(plan.hits[rows, None], skew.of_hits(bend, between, sigma), skew.of_means(bend, np.maximum(n[rows], 1), sigma))
+    return np.where(plan.hits[rows, None], skew.of_hits(bend, between, sigma), skew.of_means(bend, np.maximum(n, 1), sigma))
+
+
+def _bend(bank: Bank, alone: Floats, g: Floats) -> None:
+    """Make the scores of skewed metrics normal, in place."""
+    rows = bank.fit.skewed
     widening = bank.fit.widening[rows]
     alone[rows] = skew.normal(alone[rows] * widening, g) / widening
-    return g
 
 
 def _bend_limits(bank: Bank, result: Score, of_last: tuple[Floats | float, Floats | float], spread: tuple[Floats, Floats]) -> None:

@@ -111,7 +111,7 @@ def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints)
     plan = bank.plan
     value = np.full(shape, np.nan) if window.gap else statistics.value
     there = ~np.isnan(value)
-    scored = score(bank, value, statistics.n, statistics.extra)
+    scored = score(bank, replace(statistics, value=value))
     z = scored.z
     ewma = bank.ewma.step(z, there, plan.ewma_lambda)
     limit = ewma.limit(plan.ewma_lambda, bank.limits.ewma)

@@ -68,12 +68,12 @@ def test_limits_of_a_skewed_mean_are_further_above_than_below():
     spec = stream(metric(), baseline=BaselineSpec(windows=60))
     bank = Bank.empty(spec)
     bank.grow(["a"])
-    records = np.random.default_rng(3).standard_exponential((61, 30))
+    records = np.random.default_rng(3).standard_exponential((61, 6))
     for at, row in enumerate(records):
-        points = step(spec, bank, at, row.mean(), n=30, unit=row.var(ddof=1))
+        points = step(spec, bank, at, row.mean(), n=6, unit=row.var(ddof=1))
     middle = points.centre[0, 0]
     assert points.ucl[0, 0] - middle > 1.2 * (middle - points.lcl[0, 0])
     for factor, told in ((1 - 1e-9, 0), (1 + 1e-9, 1)):
         again = Bank.load(spec, [(bank.segments, bank.save([0]))])
-        limit = step(spec, Bank.load(spec, [(bank.segments, bank.save([0]))]), 61, 1.0, n=30, unit=1.0).ucl[0, 0]
-        assert step(spec, again, 61, limit * factor, n=30, unit=1.0).broken[0, 0] & 1 == told
+        limit = step(spec, Bank.load(spec, [(bank.segments, bank.save([0]))]), 61, 1.0, n=6, unit=1.0).ucl[0, 0]
+        assert step(spec, again, 61, limit * factor, n=6, unit=1.0).broken[0, 0] & 1 == told
