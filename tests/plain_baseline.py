@@ -132,7 +132,7 @@ def learn(kind: str, rows: Sequence[Row], screen: float) -> Learnt:
         centre = math.fsum(row.value * row.n for row in some) / sum(row.n for row in some)
         bend = (1 - 2 * centre) / (centre * (1 - centre)) if 0 < centre < 1 else 0.0
     if kind in MEANS:
-        rare = (0, unit, 0.0)
+        rare = (0, unit, 0.0, rare[3])
     shrunk = unit * min(1.0, spread / within) if within and m >= 20 else unit
     return Learnt(centre, max(0.0, spread - within), shrunk, bend, phi, *rare)
 

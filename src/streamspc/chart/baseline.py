@@ -168,7 +168,7 @@ def evened(kind: MetricKind, windows: Windows, keep: Bools, screen: float) -> Fl
     return np.where(factor == 1.0, value, centre + (value - centre) / factor)
 
 
-def _few(kind: MetricKind, windows: Learnt, keep: Bools, between: Floats, rho: float) -> Rare:
+def _few(kind: MetricKind, windows: Windows, keep: Bools, between: Floats, rho: float) -> Rare:
     """Which of q series are rare."""
     if kind is MetricKind.COUNT:
         return rare.of_counts(windows.value, keep, between)

@@ -9,9 +9,10 @@ moments of records are not in tallies, and need not be: with n records in a wind
     count           b = 1 / centre                                                      g = b (sigma_t^2 + between) / sigma_t
     the others      nothing is known                                                    g = 0
 
-g is the skewness of a window's statistic; of a mean what is left of it where sigma follows the window (`lean`). Rates are taken for beta-binomial and counts for gamma-Poisson, whose skewness follows
-from their variance (between is that which is more than binomial or Poisson). A standardised value u is made normal as if it had
-Pearson's type III law, a shifted gamma, by the cube root of Wilson and Hilferty, and limits go the other way:
+g is the skewness of a window's statistic; of a mean what is left of it where sigma follows the window (`lean`). Rates are taken for
+beta-binomial and counts for gamma-Poisson, whose skewness follows from their variance (between is that which is more than binomial or
+Poisson). A standardised value u is made normal as if it had Pearson's type III law, a shifted gamma, by the cube root of Wilson and
+Hilferty, and limits go the other way:
 
     w = 6 / g ((1 + g u / 2)^(1/3) - 1 + g^2 / 36)          u = 2 / g ((1 + g w / 6 - g^2 / 36)^3 - 1)
 
