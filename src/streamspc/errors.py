@@ -32,6 +32,8 @@ class Reason(StrEnum):
     BEFORE_VERDICTS = "before_verdicts"
     UNFORWARDABLE = "unforwardable"
     RETENTION_GAP = "retention_gap"
+    GATE_OPEN = "gate_open"
+    GATE_CLOSED = "gate_closed"
 
 
 class StreamspcError(Exception):

@@ -231,8 +231,7 @@ def _judge(of: StreamState, closed: Closed, chart_partition: int, out: Outputs) 
     if not closed.gap:
         of.bank.remember(of.episodes.state.open[: len(of.bank.plan.metrics)], values, closed.start)
     if not closed.gap and of.bank.count() and of.bank.partitions > 1:
-        segments = of.bank.named()
-        out.counted.append(Counted(stream=spec.name, config=of.config, chart_partition=chart_partition, segments=segments))
+        out.counted.append(Counted(stream=spec.name, config=of.config, chart_partition=chart_partition, segments=of.bank.named()))
     if points.segments:
         out.points.append(points)
     out.signals.extend(msgspec.structs.replace(signal, chart_partition=chart_partition) for signal in decided.signals)
@@ -277,22 +276,24 @@ def route(stream: Stream, batch: Batch, watermark: int, book: Book) -> Routed:
     """Route records by the verdict of their window and segment, in order, up to the first whose window is not judged."""
     admitted = admit(stream, batch, watermark)
     columns = admitted.columns
-    waiting = np.flatnonzero(admitted.end > book.until)
+    waiting = np.flatnonzero(book.waits(admitted.start, admitted.end))
     ready_rows = int(columns.rows[waiting[0]]) if len(waiting) else len(batch)
     k = int(waiting[0]) if len(waiting) else len(columns.rows)
     rows = columns.rows[:k]
     rejected, refused = np.full(ready_rows, -1, np.int32), np.full(ready_rows, -1, np.int32)
-    late, storm = np.zeros(ready_rows, bool), np.zeros(ready_rows, bool)
+    late, storm, opened = (np.zeros(ready_rows, bool) for _ in range(3))
     late[rows] = admitted.late[:k]
-    codes, rejections, stormy, old = book.verdicts(admitted.start[:k], columns.segment[:k], columns.names or (WHOLE,))
-    rejected[rows], storm[rows] = codes, stormy
+    ruling = book.rule(admitted.start[:k], admitted.end[:k], columns.segment[:k], columns.names or (WHOLE,))
+    rejected[rows], storm[rows], opened[rows] = ruling.rejected, ruling.storm, ruling.opened
     refusals = list(zip(columns.bad_reasons, columns.bad_details, strict=True))
-    unread = np.array([reason is not Reason.TOMBSTONE for reason in columns.bad_reasons], dtype=bool)
-    unread &= columns.bad_rows < ready_rows
+    unread = np.array([reason is not Reason.TOMBSTONE for reason in columns.bad_reasons], dtype=bool) & (columns.bad_rows < ready_rows)
     refused[columns.bad_rows[unread]] = np.flatnonzero(unread)
-    if stream.spec.before_verdicts == "quarantine" and old.any():
-        refused[rows[old]] = len(refusals)
+    if stream.spec.before_verdicts == "quarantine" and ruling.old.any():
+        refused[rows[ruling.old]] = len(refusals)
         refusals.append((Reason.BEFORE_VERDICTS, "its window is older than the first verdict"))
+    refused[rows] = np.where(ruling.closed < 0, refused[rows], len(refusals) + ruling.closed)
+    refusals += [(Reason.GATE_CLOSED, text) for text in ruling.closures]
     after = int(admitted.watermark[k - 1]) if k else watermark
     waits_for = int(admitted.end[k]) if len(waiting) else NEVER
-    return Routed(ready_rows, rejected, refused, late, storm, int(old.sum()), rejections, tuple(refusals), after, waits_for)
+    ways = ready_rows, rejected, refused, late, storm, opened
+    return Routed(*ways, int(ruling.old.sum()), ruling.rejections, tuple(refusals), after, waits_for)

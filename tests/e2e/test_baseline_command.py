@@ -39,14 +39,14 @@ def app(broker, application):
         yield opened
 
 
-def sell(address: str, windows: range, level: float, seed: int) -> None:
+def sell(address: str, windows: range, level: float, seed: int, topic: str = SOURCE) -> None:
     """Records of these windows in every partition."""
     producer, noise = Producer({"bootstrap.servers": address, "linger.ms": 5}), np.random.default_rng(seed)
     for window in windows:
         for i in range(PER_WINDOW):
             at = BEGIN + 60_000 * window + 60_000 * i // PER_WINDOW
             value = json.dumps({"at": at, "price": round(level + float(noise.normal()), 4)}).encode()
-            producer.produce(SOURCE, value, b"%d" % window, partition=i % PARTITIONS, timestamp=at)
+            producer.produce(topic, value, b"%d" % window, partition=i % PARTITIONS, timestamp=at)
     assert producer.flush(30) == 0
 
 

@@ -49,7 +49,7 @@ def test_what_is_not_said_is_asked(reference):
     file = str(app.write())
     for words, problem in (
         (("release", file), "release what? Say --episode"),
-        (("list", file, "--stream", "other"), "streams with a quarantine are: orders"),
+        (("list", file, "--stream", "other"), "streams with a gate are: orders"),
     ):
         ended = command("quarantine", *words)
         assert ended.returncode == 2

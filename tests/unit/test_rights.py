@@ -12,9 +12,10 @@ from driving import LOCAL, Roles, prepare, run
 from strategies import at, put, quick, semantics
 from streamspc.effect.sender import Sender, build
 from streamspc.kafka_io.memory import MemoryKafka
-from streamspc.model import Alerting, Answer, Command, ReceiverLocal, Secret
+from streamspc.model import Alerting, Answer, Command, Override, ReceiverLocal, Secret
 from streamspc.roles import hearing
-from streamspc.roles.commanding import beyond, give
+from streamspc.roles.commanding import beyond, give, override
+from streamspc.roles.gating import book, waiting
 from streamspc.roles.lesson import lesson
 from streamspc.roles.notify import NotifyRole
 from streamspc.roles.standing import last_points, standing
@@ -107,6 +108,15 @@ def test_each_role_uses_what_is_listed_and_no_more():
 
     for name, spy in spies.items():
         assert_listed(name, spy.used)
+
+    looks, overrides = Spy(start.log), Spy(start.log)
+    book(looks, SPEC, SPEC.streams[0])
+    waiting(looks, SPEC, SPEC.streams[0])
+    until = beyond(overrides, SPEC, SPEC.streams[0])
+    override(overrides, SPEC, Override(kind="open", id="1", config=SPEC.hash(), stream="s", until=until))
+    looks.used["transactional id"] = set()
+    assert_listed("`gate status` (a command)", looks.used)
+    assert_listed("`gate open`, `close`", overrides.used)
 
     shows, commands = Spy(start.log), Spy(start.log)
     for partition in range(2):

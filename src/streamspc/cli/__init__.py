@@ -34,6 +34,7 @@ COMMANDS = {
     "arl": Command("streamspc.cli.arl", "print the average run length, a quantile, or the limit of a chart"),
     "design": Command("streamspc.cli.design", "compare charts that give false alarms as rarely as asked"),
     "topics": Command("streamspc.cli.topics", "create the topics of an application, or say what is wrong with them"),
+    "gate": Command("streamspc.cli.gate", "let windows pass or keep them back, whatever is judged of them; what the gate waits for"),
     "quarantine": Command("streamspc.cli.quarantine", "list, show, release or discard the records in quarantine"),
     "demo": Command("streamspc.cli.demo", "watch the flights of 2013 on an Apache Kafka of its own"),
 }

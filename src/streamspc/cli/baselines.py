@@ -62,7 +62,13 @@ def command(args: argparse.Namespace) -> int:
         raise ConfigError(f"{args.action}: the configuration forbids it: streams: {spec.name}: baseline: relearn: {spec.baseline.relearn}")
     commanding.same(kafka, loaded.semantics)
     lesson = _lesson(args, spec, kafka)
-    since = _since(args.since, spec) if args.since else NEVER if lesson is not None else commanding.beyond(kafka, loaded.semantics, spec)
+    since = (
+        since_of("--since", args.since, spec)
+        if args.since
+        else NEVER
+        if lesson is not None
+        else commanding.beyond(kafka, loaded.semantics, spec)
+    )
     told = _command(args, loaded, spec, which, since)
     changed = [
         name for partition in range(loaded.semantics.chart_partitions) for name in _changed(kafka, loaded.semantics, told, partition)
@@ -114,13 +120,14 @@ def _lesson(args: argparse.Namespace, spec: StreamSpec, kafka: Kafka) -> TallyTa
     return lesson(kafka, spec, where("--from", args.begin), where("--to", args.end or "latest"))
 
 
-def _since(text: str, spec: StreamSpec) -> int:
+def since_of(option: str, text: str, spec: StreamSpec) -> int:
+    """The first window that starts at that time or later. Raises ConfigError."""
     from streamspc.admit import iso8601  # noqa: PLC0415
     from streamspc.roles.commanding import first_window  # noqa: PLC0415
 
     times, read = iso8601.parse([text])
     if not read[0]:
-        raise ConfigError(f"--since {text}: expected a time with its zone, as 2026-03-01T00:00:00Z")
+        raise ConfigError(f"{option} {text}: expected a time with its zone, as 2026-03-01T00:00:00Z")
     return first_window(spec, int(times[0]))
 
 
@@ -137,13 +144,14 @@ def _command(args: argparse.Namespace, loaded: Loaded, spec: StreamSpec, which: 
         since=since,
         begin=args.begin or "",
         end=args.end or "",
-        by=args.by or _user(),
+        by=args.by or user(),
         why=args.why,
         at=time.time_ns() // 1000,
     )
 
 
-def _user() -> str:
+def user() -> str:
+    """Who gives the command, where nobody says."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container without an entry for its user

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import sys
 import time
@@ -58,7 +57,7 @@ def execute(args: argparse.Namespace) -> int:
     from streamspc.settings import load  # noqa: PLC0415
 
     loaded = load(args.file)
-    spec = _stream(loaded, args.stream)
+    spec = stream_of(loaded, args.stream)
     selection = Selection(args.episode, args.window, args.segment, args.reason)
     if args.action in {"release", "discard"} and not (selection.given() or args.all):
         raise ConfigError(f"{args.action} what? Say --episode, --window, --segment or --reason, or --all")
@@ -69,16 +68,18 @@ def execute(args: argparse.Namespace) -> int:
     return _show(args, quarantine, selection) if args.action == "show" else _list(args, quarantine, selection)
 
 
-def _stream(loaded: Loaded, name: str | None) -> StreamSpec:
+def stream_of(loaded: Loaded, name: str | None) -> StreamSpec:
+    """The stream that is wanted, of those that have a gate, or the only one. Raises ConfigError."""
     streams = [spec for spec in loaded.semantics.streams if spec.quarantine_topic is not None]
     chosen = [spec for spec in streams if name in {None, spec.name}]
     if len(chosen) != 1:
         which = ", ".join(spec.name for spec in streams) or "none"
-        raise ConfigError(f"--stream {name or '(not given)'}: streams with a quarantine are: {which}")
+        raise ConfigError(f"--stream {name or '(not given)'}: streams with a gate are: {which}")
     return chosen[0]
 
 
 def _order(args: argparse.Namespace, spec: StreamSpec) -> Order:
+    from streamspc.cli.baselines import user  # noqa: PLC0415
     from streamspc.roles.quarantined import Order  # noqa: PLC0415
 
     to = "" if args.action == "discard" else args.to or spec.clean_topic
@@ -87,14 +88,7 @@ def _order(args: argparse.Namespace, spec: StreamSpec) -> Order:
             "release where? This stream has no clean topic: its records have passed already. Say --to TOPIC to have them there"
         )
     action: Literal["released", "discarded"] = "released" if args.action == "release" else "discarded"
-    return Order(action, uuid.uuid4().hex[:16], to, args.by or _user(), args.why, time.time_ns() // 1000)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container without an entry for its user
-        return "unknown"
+    return Order(action, uuid.uuid4().hex[:16], to, args.by or user(), args.why, time.time_ns() // 1000)
 
 
 def _list(args: argparse.Namespace, quarantine: Quarantine, selection: Selection) -> int:

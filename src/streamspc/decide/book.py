@@ -1,7 +1,8 @@
 """The gate's book: what the verdict records of one stream say, by window and segment.
 
 A pure function of the records of `<app>.verdicts`, whichever replica reads them: no clock, nothing that one reader alone has seen. The
-order between chart partitions does not matter, for a window counts only when all of them have passed it.
+order between chart partitions does not matter, for a window counts only when all of them have passed it, or an override decides on it
+(`override`).
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from streamspc.decide.override import Overrides
 from streamspc.decide.storm import share, tripped
-from streamspc.model import END, NEVER, WHOLE, Judged, Rejection
+from streamspc.model import END, NEVER, WHOLE, Judged, Override, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +24,18 @@ if TYPE_CHECKING:
     from streamspc.model import Bools, Codes, Ints, StreamSpec
 
 MAX_REJECTIONS = 250_000  # that are remembered of windows that were passed; late records of older ones follow `before_verdicts`
+
+
+class Ruling(NamedTuple):
+    """What becomes of records [k]."""
+
+    rejected: Codes  # code of the rejection, -1: none
+    rejections: tuple[Rejection, ...]
+    storm: Bools  # the storm guard has lifted it
+    old: Bools  # there is no verdict so far back
+    opened: Bools  # an override lets it pass, whatever the verdicts say
+    closed: Codes  # code of the override that does not, -1: none
+    closures: tuple[str, ...]  # who and why, of each override
 
 
 @dataclass(slots=True)
@@ -35,6 +49,7 @@ class Book:
     forgotten: int = NEVER  # windows that start before it are
     passed: int = NEVER  # records of windows that start at or after it are still to come: those are never forgotten
     rejected: dict[int, dict[str, Rejection]] = field(default_factory=dict)  # by window start and segment
+    overrides: Overrides = field(default_factory=Overrides)
     storms: set[int] = field(default_factory=set)  # window starts whose rejections the storm guard has lifted
     _records: dict[int, int] = field(default_factory=dict)  # of windows that are judged, but not complete, by start
     _ends: list[tuple[int, int]] = field(default_factory=list)  # heap of (end, start) of those windows
@@ -53,8 +68,11 @@ class Book:
         """Windows that start before this instant were never judged, or are forgotten."""
         return max(self.first, self.forgotten)
 
-    def take(self, chart_partition: int, record: Rejection | Judged) -> None:
+    def take(self, chart_partition: int, record: Rejection | Judged | Override) -> None:
         """Take the next record of one chart partition, in its order."""
+        if isinstance(record, Override):
+            self.overrides.take(record, self.until_of.get(chart_partition, NEVER))
+            return
         if isinstance(record, Rejection):
             self.rejected.setdefault(record.start, {})[record.segment] = record
             return
@@ -75,11 +93,15 @@ class Book:
         window = self.rejected[start]
         return window.get(segment) or window.get(WHOLE)
 
-    def verdicts(self, start: Ints, segment: Codes, names: Sequence[str]) -> tuple[Codes, tuple[Rejection, ...], Bools, Bools]:
-        """Of records [k] of these windows and segments (codes into `names`): code of the rejection or -1, the rejections, storm, too old.
+    def waits(self, start: Ints, end: Ints) -> Bools:
+        """Is a record of these windows [k] still to be decided on?"""
+        late: Bools = end > self.until
+        return late & (self.overrides.of(start, end) < 0) if late.any() else late
 
-        `storm`: it has lifted the rejection. `too old`: there is no verdict so far back. One look-up a window, and in those that
-        reject one a segment: none a record.
+    def rule(self, start: Ints, end: Ints, segment: Codes, names: Sequence[str]) -> Ruling:
+        """Decide on records [k] of these windows and segments (codes into `names`), none of which `waits`.
+
+        One look-up a window, and in those that reject one a segment: none a record.
         """
         starts, window = np.unique(start, return_inverse=True)
         lifted = np.array([s in self.storms for s in starts.tolist()], dtype=bool)
@@ -95,7 +117,12 @@ class Book:
                 code_of[index] = len(rejections)
                 rejections.append(verdict)
         codes[rows] = code_of[pair]
-        return codes, tuple(rejections), lifted[window], start < self.since
+        by = self.overrides.of(start, end)
+        free = by < 0
+        codes[~free] = -1
+        opened = self.overrides.opens(by)
+        closed, why = np.where(opened, np.int32(-1), by), tuple(one.text for one in self.overrides.all)
+        return Ruling(codes, tuple(rejections), lifted[window] & free, (start < self.since) & free, opened, closed, why)
 
     def rejects(self, start: int) -> bool:
         """Is any record of this window rejected?"""

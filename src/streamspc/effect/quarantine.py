@@ -51,8 +51,8 @@ def _place(batch: Batch, row: int) -> Headers:
 
 
 def marked(batch: Batch, rows: Ints, routed: Routed) -> list[Headers] | None:
-    """Headers of the clean records at these rows: the original ones, marked where late or let through by the storm guard."""
-    special = (routed.late | routed.storm)[rows]
+    """Headers of the clean records at these rows: the original ones, marked where late, or let through by storm guard or operator."""
+    special = routed.marked[rows]
     if batch.headers is None and not special.any():
         return None
     either = zip(rows.tolist(), special.tolist(), strict=True)
@@ -69,6 +69,8 @@ def _marks(routed: Routed, row: int) -> Headers:
         marks.append(("streamspc.late", b"true"))
     if routed.storm[row]:
         marks.append(("streamspc.storm", b"true"))
+    if routed.opened[row]:
+        marks.append(("streamspc.gate", b"open"))
     return marks
 
 

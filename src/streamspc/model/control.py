@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from streamspc.model.semantics import NEVER
-from streamspc.model.verdicts import Configured
+from streamspc.model.verdicts import Configured, Override
 
 if TYPE_CHECKING:
     from streamspc.model.tallies import TallyTable
@@ -70,4 +70,4 @@ class Lesson:
         return self.command.config
 
 
-ControlRecord = Configured | Handled | Command
+ControlRecord = Configured | Handled | Command | Override

@@ -126,4 +126,27 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True, tag="counted"):
     segments: int
 
 
-VerdictRecord = Rejection | Judged | Configured
+class Override(msgspec.Struct, frozen=True, kw_only=True, tag="override"):
+    """Windows of a stream that an operator has decided on: one entry in control, and a copy in each partition of verdicts.
+
+    It is about windows that start from `since` on and before `until`; of which of them, `decide.override` says.
+    """
+
+    version: int = 1
+    kind: Literal["open", "closed"]
+    id: str
+    config: str
+    stream: str
+    since: int = NEVER
+    until: int
+    by: str = ""
+    why: str = ""
+    at: int = 0  # microseconds of the operator's clock
+
+    @property
+    def text(self) -> str:
+        """Who, and why."""
+        return f"by {self.by or 'nobody named'}: {self.why or 'no reason given'}"
+
+
+VerdictRecord = Rejection | Judged | Configured | Override

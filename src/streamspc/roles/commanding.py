@@ -1,4 +1,6 @@
-"""Operators' commands on their way into the log: one entry in control and, in the same transaction, a copy in each partition of tallies.
+"""Operators' commands on their way into the log: one entry in control, and with it a copy in each partition of the log that obeys.
+
+That is tallies for the charts, and verdicts for the gate; entry and copies are one transaction.
 
 The one fenced writer of control writes it: of two commands at the same moment the earlier one is fenced, and nothing of it is written.
 """
@@ -23,8 +25,11 @@ from streamspc.roles.outbox import COMMAND, LESSON
 
 if TYPE_CHECKING:
     from streamspc.kafka_io.port import Kafka
-    from streamspc.model import Command, Semantics, StreamSpec, TallyTable
+    from streamspc.model import Command, Override, Semantics, StreamSpec, TallyTable
 
+    Row = tuple[bytes, bytes]
+
+OVERRIDE = b"override"  # key of the entry in control
 BYTES = 7_000_000  # of a part of a lesson: a record of tallies may have 8 MiB
 
 
@@ -44,19 +49,29 @@ def give(kafka: Kafka, semantics: Semantics, command: Command, lesson: TallyTabl
 
     Raises Fenced where another writer of control has begun since; Transient where Kafka does not answer; Fatal for a lesson too large.
     """
-    topics = names(semantics.app)
-    producer = kafka.producer(topics.control)
+    value, many = msgspec.json.encode(command), semantics.chart_partitions
+    copies = [(COMMAND, value)] * many if lesson is None else _parts(command, lesson, many)
+    _write(kafka, semantics, (COMMAND, value), names(semantics.app).tallies, copies)
+
+
+def override(kafka: Kafka, semantics: Semantics, entry: Override) -> None:
+    """Write an override. Raises as `give` does."""
+    value, topic = msgspec.json.encode(entry), names(semantics.app).verdicts
+    _write(kafka, semantics, (OVERRIDE, value), topic, [(entry.stream.encode(), value)] * semantics.chart_partitions)
+
+
+def _write(kafka: Kafka, semantics: Semantics, entry: Row, topic: str, copies: list[Row]) -> None:
+    control = names(semantics.app).control
+    producer = kafka.producer(control)
     try:
         same(kafka, semantics)  # before that, another configuration's first start could still have come in between
-        value, places = msgspec.json.encode(command), [Place(topics.tallies, i) for i in range(semantics.chart_partitions)]
-        copies = [(COMMAND, value)] * len(places) if lesson is None else _parts(command, lesson, len(places))
-        sends = [Send(place, [key], [value]) for place, (key, value) in zip(places, copies, strict=True)]
-        producer.transact([Send(Place(topics.control, 0), [COMMAND], [value]), *sends], {}, None, None, DEADLINE)
+        rows = [(Place(control, 0), entry), *((Place(topic, at), copy) for at, copy in enumerate(copies))]
+        producer.transact([Send(place, [key], [value]) for place, (key, value) in rows], {}, None, None, DEADLINE)
     finally:
         producer.close()
 
 
-def _parts(command: Command, lesson: TallyTable, partitions: int) -> list[tuple[bytes, bytes]]:
+def _parts(command: Command, lesson: TallyTable, partitions: int) -> list[Row]:
     parts = [(LESSON, wire.encode_lesson(Lesson(command, part))) for part in scatter(lesson, command.stream, partitions)]
     if (largest := max(len(data) for _, data in parts)) > BYTES:
         raise Fatal(f"the lesson has {largest:,} bytes for one chart partition, of {BYTES:,} that a record may have: choose fewer windows")

@@ -20,7 +20,7 @@ from streamspc.errors import BadRecord, Fatal, Reason
 from streamspc.flow import ready, route
 from streamspc.kafka_io.port import Committed, Place
 from streamspc.kafka_io.topics import names
-from streamspc.model import NEVER, Judged, Rejection, VerdictRecord, View
+from streamspc.model import NEVER, Judged, Override, Rejection, VerdictRecord, View
 from streamspc.roles.clients import close_all, starts, transactional_id
 from streamspc.roles.control import read_to_end
 from streamspc.roles.forward import columns, forwarded, limits
@@ -69,6 +69,7 @@ class GateRole:
         self.group = f"{self.semantics.app}.{self.stream_name}.gate"
         self.verdicts = [Place(names(self.semantics.app).verdicts, i) for i in range(self.semantics.chart_partitions)]
         self.book = Book(self.spec, self.semantics.chart_partitions)
+        self.opened = False  # by an override that came since: whoever waits looks again
         self.pulse = Pulse(longest_step(self.local))
         self.lag = Lag("gate", self.stream_name)
         for reason in Reason:
@@ -166,7 +167,7 @@ class GateRole:
         ways = []
         if self.spec.clean_topic is not None:
             rows = np.flatnonzero(~bad)
-            ways.append((columns(self.spec.clean_topic, batch, rows, marked(batch, rows, routed), routed.late | routed.storm), rows))
+            ways.append((columns(self.spec.clean_topic, batch, rows, marked(batch, rows, routed), routed.marked), rows))
         if self.spec.quarantine_topic is not None:
             rows = np.flatnonzero(bad)
             ways.append((columns(self.spec.quarantine_topic, batch, rows, quarantined(self.spec, batch, rows, routed), bad), rows))
@@ -196,15 +197,18 @@ class GateRole:
 
     def _resume(self) -> None:
         for place, source in self.sources.items():
-            if source.waits_for != NEVER and source.waits_for <= self.book.until:
+            if source.waits_for != NEVER and (self.opened or source.waits_for <= self.book.until):
                 source.waits_for = NEVER
                 self.consumer.resume([place])
+        self.opened = False
 
     def _take(self, batch: Batch) -> None:
         for key, value in zip(batch.keys, batch.values, strict=True):
             record = msgspec.json.decode(value or b"", type=VerdictRecord) if key == self.stream_name.encode() else None
-            if isinstance(record, Rejection | Judged):
+            if isinstance(record, Rejection | Judged | Override):
                 self.book.take(batch.partition, record)
+            if isinstance(record, Override):
+                self.opened = True
 
     def _ends(self) -> dict[Place, int] | None:
         """Where each partition ends, once that is known."""
@@ -241,6 +245,7 @@ class GateRole:
         refused = Counter(routed.refusals[code][0].value for code in routed.refused[routed.refused >= 0].tolist())
         refused[Reason.BEFORE_VERDICTS.value] = routed.old  # whether the policy accepts or refuses them
         refused[Reason.LATE.value] = int(routed.late.sum())
+        refused[Reason.GATE_OPEN.value] = int(routed.opened.sum())
         refused[Reason.UNFORWARDABLE.value] = len(pointed)
         for reason, records in refused.items():
             if records:

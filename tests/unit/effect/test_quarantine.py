@@ -25,7 +25,19 @@ def routed(records: int = 3, rejections: tuple[Rejection, ...] = (WHY,), **marks
     """Where they go; -1 and 0 unless told otherwise."""
     rejected, refused = (np.array(marks.get(name, [-1] * records), np.int32) for name in ("rejected", "refused"))
     late, storm = (np.array(marks.get(name, [0] * records), bool) for name in ("late", "storm"))
-    return Routed(records, rejected, refused, late, storm, 0, rejections, ((Reason.UNDECODABLE, "byte 3"), (Reason.TOMBSTONE, "")), 0, 0)
+    return Routed(
+        records,
+        rejected,
+        refused,
+        late,
+        storm,
+        np.zeros(records, bool),
+        0,
+        rejections,
+        ((Reason.UNDECODABLE, "byte 3"), (Reason.TOMBSTONE, "")),
+        0,
+        0,
+    )
 
 
 def texts(headers: Headers) -> dict[str, str]:

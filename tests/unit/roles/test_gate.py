@@ -13,7 +13,9 @@ from streamspc.bucket import watermark as marks
 from streamspc.errors import BadRecord, Fatal, Reason
 from streamspc.kafka_io.memory import MemoryKafka
 from streamspc.kafka_io.port import Place, Send, TopicPlan
-from streamspc.model import END, NEVER, WHOLE, Headers, Judged, Rejection, Semantics, StormSpec
+from streamspc.model import END, NEVER, WHOLE, Headers, Judged, Override, Rejection, Semantics, StormSpec
+from streamspc.roles.commanding import override
+from streamspc.roles.control import entries
 from streamspc.roles.ends import AtStart
 from streamspc.roles.gate import GateRole
 
@@ -427,3 +429,67 @@ def test_offsets_that_are_gone_are_not_begun_again(kafka):
 
     with pytest.raises(Fatal, match=r"offsets of .* are gone.*`app` name"):
         role.turn()
+
+
+def decide_on(kafka: MemoryKafka, kind, until: int, spec: Semantics = SPEC, **fields) -> None:
+    """An operator's override of the windows before this one."""
+    override(kafka, spec, Override(kind=kind, id=f"{kind}{until}", config=spec.hash(), stream="s", until=BEGIN + until * US, **fields))
+
+
+def test_an_operator_lets_windows_pass_that_nobody_judges(kafka):
+    """What waits goes out at once, in order and marked so, and nothing behind it; verdicts that come later change nothing."""
+    prepare(kafka, SPEC, 1)
+    put(kafka, 0, at(0), at(1), at(0, "late"), at(2), at(3))
+    role = gate(kafka)
+    turn(role)
+    assert values(kafka, "clean") == []
+    decide_on(kafka, "open", 3, by="ann", why="chart is down")
+    turn(role)
+    assert values(kafka, "clean") == [at(0), at(1), at(0, "late"), at(2)]
+    assert [dict(found).get("streamspc.gate") for found in headers(kafka, "clean")] == [b"open"] * 4
+
+    say(kafka, rejected(1), judged(1), judged(2), judged(3))
+    put(kafka, 0, at(1, "later still"))
+    turn(role)
+    assert values(kafka, "clean")[4:] == [at(3), at(1, "later still")]
+    assert values(kafka, "quarantine") == []
+    assert [dict(found).get("streamspc.gate") for found in headers(kafka, "clean")[4:]] == [None, b"open"]
+
+
+def test_an_operator_keeps_windows_back(kafka):
+    """Their records are in quarantine with who and why, whatever the charts say; a window that was judged before stays as it was."""
+    prepare(kafka, SPEC, 1)
+    put(kafka, 0, at(0), at(1), at(2), None, at(3))
+    say(kafka, judged(0))
+    role = gate(kafka)
+    turn(role)
+    decide_on(kafka, "closed", 3, by="ann", why="test orders")
+    say(kafka, judged(1), judged(2), judged(3))
+    turn(role)
+
+    assert values(kafka, "clean") == [at(0), None, at(3)]
+    assert values(kafka, "quarantine") == [at(1), at(2)]
+    said = [dict(found) for found in headers(kafka, "quarantine")]
+    assert [one["streamspc.reason"] for one in said] == [b"gate_closed"] * 2
+    assert [one["__connect.errors.exception.message"] for one in said] == [b"by ann: test orders"] * 2
+    refused = {labels: value for (name, labels), value in role.meters.counts.items() if name == "spc_records_refused_total"}
+    assert refused["s", "gate", "gate_closed"] == 2
+
+
+def test_a_gate_that_begins_later_does_the_same(kafka):
+    """It reads overrides and verdicts in the order of each partition: one that came after the marker decides nothing."""
+    spec = semantics(2, disorder_us=0, lateness_us=0)
+    prepare(kafka, spec, 1)
+    put(kafka, 0, at(0), at(1), at(2))
+    say(kafka, rejected(0), judged(0), judged(1))
+    say(kafka, judged(0), chart_partition=1)
+    decide_on(kafka, "open", 2, spec)
+    decide_on(kafka, "closed", 3, spec)
+    say(kafka, judged(1), judged(2), chart_partition=1)
+    say(kafka, judged(2))
+    turn(gate(kafka, spec))
+
+    assert values(kafka, "clean") == [at(1)]
+    assert values(kafka, "quarantine") == [at(0), at(2)]
+    assert [dict(found)["streamspc.reason"] for found in headers(kafka, "quarantine")] == [b"rejected", b"gate_closed"]
+    assert [type(entry).__name__ for entry in entries(kafka, "app")] == ["Configured", "Override", "Override"]
