@@ -199,7 +199,8 @@ def _kernels(x: Floats, z: Complexes, mass: Floats, sides: tuple[Floats, Floats]
     steps = (np.exp(gap) * sides[0] + np.exp(-gap) * sides[1]) * mass
 
     def operator(values: Complexes) -> Complexes:
-        return np.matmul(steps, values.T[:, :, None])[:, :, 0].T
+        moved: Complexes = np.matmul(steps, values.T[:, :, None])[:, :, 0].T
+        return moved
 
     return operator
 
