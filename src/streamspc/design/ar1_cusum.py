@@ -55,7 +55,7 @@ def ar1_cusum_arl(phi: float, k: float, h: float, shift: float = 0.0) -> float:
 
 @lru_cache(maxsize=1024)
 def ar1_cusum_limit(phi: float, k: float, arl0: float) -> float:
-    """The h with average run length `arl0` in control, in marginal sigma.
+    """The h with average run length `arl0` in control, with coefficient phi; k and h in marginal sigma, as in `ar1_cusum_arl`.
 
     Raises:
         ValueError: an argument that cannot be, or an `arl0` below that of the lowest limit.

@@ -47,6 +47,10 @@ def ar1_ewma_arl(phi: float, lam: float, L: float, shift: float = 0.0) -> float:
     Fixed limits +-L sqrt(lam / (2 - lam)), in marginal sigma, as for independent points; `shift` is in marginal sigma, from the first
     point on.
 
+    Raises:
+        ValueError: phi is not between -1 and 1, lam is not above 0 and at most 1, L is not above 0, the shift is not finite, or an
+            average under a shift is too large.
+
     >>> round(ar1_ewma_arl(0.5, 0.2, 2.86), 4), round(ar1_ewma_arl(0.0, 0.2, 2.86), 4)
     (51.6385, 371.1033)
     """
@@ -58,6 +62,11 @@ def ar1_ewma_arl(phi: float, lam: float, L: float, shift: float = 0.0) -> float:
 @lru_cache(maxsize=1024)
 def ar1_ewma_limit(phi: float, lam: float, arl0: float) -> float:
     """The L with average run length `arl0` in control.
+
+    Limits as in `ar1_ewma_arl`: +-L sqrt(lam / (2 - lam)) marginal sigma.
+
+    Raises:
+        ValueError: phi is not between -1 and 1, lam is not above 0 and at most 1, or arl0 is not above 1.
 
     >>> round(ar1_ewma_limit(0.5, 0.2, 370.4), 6)
     4.146258

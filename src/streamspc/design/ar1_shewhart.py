@@ -35,6 +35,9 @@ def ar1_shewhart_arl(phi: float, L: float, sigma: str = "marginal", shift: float
     `sigma="marginal"`: limits at L times the series' own standard deviation. "moving_range": at L times what the mean moving range
     estimates, the marginal sigma times sqrt(1 - phi). `shift` is in marginal sigma.
 
+    Raises:
+        ValueError: phi is not between -1 and 1, L is not above 0, the shift is not finite, or `sigma` is unknown.
+
     >>> round(ar1_shewhart_arl(0.6, 3.0), 4), round(ar1_shewhart_arl(0.6, 3.0, "moving_range"), 2)
     (419.3772, 22.44)
     """
@@ -45,6 +48,11 @@ def ar1_shewhart_arl(phi: float, L: float, sigma: str = "marginal", shift: float
 @lru_cache(maxsize=1024)
 def ar1_shewhart_limit(phi: float, arl0: float, sigma: str = "marginal") -> float:
     """The L with average run length `arl0` in control.
+
+    In units that `sigma` names, as in `ar1_shewhart_arl`, with a stationary start.
+
+    Raises:
+        ValueError: phi is not between -1 and 1, arl0 is not above 1, or `sigma` is unknown.
 
     >>> round(ar1_shewhart_limit(0.6, 370.4, "moving_range"), 6)
     4.680889

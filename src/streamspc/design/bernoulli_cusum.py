@@ -35,6 +35,10 @@ def bernoulli_cusum_arl(p: float, m: float, h: float) -> float:
     """Average number of items to a signal of the Bernoulli CUSUM with k = 1/m, at the true probability p, from S = 0; signal at S >= h.
 
     Exact: a chain on the multiples of 1/m (Reynolds & Stoumbos 1999).
+    `p` is the true probability, h in units of S. An m that is not whole is allowed.
+
+    Raises:
+        ValueError: p is no probability, m is below 1, h is negative, or one of them is not finite.
 
     >>> round(bernoulli_cusum_arl(0.01, 50, 3), 3)
     5131.9
@@ -48,6 +52,11 @@ def bernoulli_cusum_arl(p: float, m: float, h: float) -> float:
 @lru_cache(maxsize=4096)
 def bernoulli_cusum_limit(p: float, m: float, arl0: float) -> float:
     """The smallest multiple of 1/m as limit h whose average run length at p, in items, is at least `arl0`.
+
+    Signal at S >= h, k = 1/m (Reynolds & Stoumbos 1999).
+
+    Raises:
+        ValueError: p is no probability, m is below 1, arl0 is not above 1, or the chart can never signal.
 
     >>> bernoulli_cusum_limit(0.01, 50, 10000)
     3.52

@@ -34,6 +34,11 @@ _NUDGE = 1e-4  # of the mean, relative, to see on which side the average run len
 def c_chart_arl(mean: float, lower: float, upper: float) -> float:
     """Average run length of a c chart with these limits, at the true mean; exact.
 
+    Limits are real numbers in counts, strictly outside signals, and a lower limit of 0 never does (Montgomery 2013, section 7.3).
+
+    Raises:
+        ValueError: mean or upper is negative, lower is above upper, or one of them is not finite.
+
     >>> round(c_chart_arl(32, 4, 28), 6)
     1.377643
     """
@@ -44,6 +49,11 @@ def p_chart_arl(n: int, p: float, lower: float, upper: float, rho: float = 0.0) 
     """Average run length of a p or np chart with these limits in counts, for samples of n at the true p; exact.
 
     With `rho` above 0 counts are beta-binomial of that intraclass correlation, a = p (1 - rho) / rho.
+    The run length counts samples. Strictly outside signals, and a lower limit of 0 never does (Montgomery 2013, section 7.2).
+
+    Raises:
+        ValueError: n is not a whole number above 0, p is no probability, rho is not from 0 to below 1, upper is negative, or lower is
+            above upper.
 
     >>> round(p_chart_arl(1000, 0.015, 0.56, 19.44), 6)
     8.123809
@@ -55,6 +65,11 @@ def p_chart_arl(n: int, p: float, lower: float, upper: float, rho: float = 0.0) 
 def c_chart_limit(mean: float, arl0: float, balance: str = "tails") -> tuple[float, float]:
     """Lower and upper limit of a c chart whose average run length at this mean is at least `arl0`; whole numbers.
 
+    `balance` is "tails" (probability limits) or "unbiased" (Acosta-Mejia 1999); a count on a limit is in control.
+
+    Raises:
+        ValueError: mean is not above 0, arl0 is not above 1, `balance` is unknown, or no limits have so large an average run length.
+
     >>> c_chart_limit(16, 370.4), round(c_chart_arl(16, 5, 28), 1)
     ((5.0, 28.0), 386.2)
     """
@@ -65,6 +80,11 @@ def c_chart_limit(mean: float, arl0: float, balance: str = "tails") -> tuple[flo
 @lru_cache(maxsize=4096)
 def p_chart_limit(n: int, p: float, arl0: float, rho: float = 0.0, balance: str = "tails") -> tuple[float, float]:
     """Lower and upper limit, in counts, of a p or np chart whose average run length at this p is at least `arl0`; whole numbers.
+
+    `rho` as in `p_chart_arl`; `balance` is "tails" (probability limits) or "unbiased" (Acosta-Mejia 1999).
+
+    Raises:
+        ValueError: n, p or rho cannot be, arl0 is not above 1, `balance` is unknown, or no limits have so large an average run length.
 
     >>> p_chart_limit(1000, 0.01, 370.4)
     (2.0, 20.0)

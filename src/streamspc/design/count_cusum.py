@@ -45,6 +45,10 @@ def poisson_cusum_arl(mean: float, k: float, h: float, sided: str = "upper", sig
 
     Exact: the equations of a chain on the multiples of 1/q, k = p/q (Lucas 1985). `sided` is "upper", "lower" or "two", `signal` is
     ">=" or ">".
+    `mean` is the true mean; mean, k and h are counts. Upper S = max(0, S + x - k), lower S = max(0, S + k - x).
+
+    Raises:
+        ValueError: mean, k or h is negative or not finite, a word is unknown, or the limit is too far to compute (see the module).
 
     >>> round(poisson_cusum_arl(2, 2.5, 5), 2), round(poisson_cusum_arl(2, 2.5, 5, signal=">"), 2)
     (61.54, 79.76)
@@ -54,6 +58,11 @@ def poisson_cusum_arl(mean: float, k: float, h: float, sided: str = "upper", sig
 
 def poisson_cusum_limit(mean: float, k: float, arl0: float, sided: str = "upper", signal: str = ">=") -> float:
     """The smallest limit on the lattice of S whose average run length at this mean is at least `arl0`.
+
+    Sides and signals as in `poisson_cusum_arl` (Lucas 1985).
+
+    Raises:
+        ValueError: mean or k is negative, arl0 is not above 1, a word is unknown, or no limit has so large an average run length.
 
     >>> poisson_cusum_limit(2, 2.5, 370)
     9.0
@@ -65,6 +74,11 @@ def binomial_cusum_arl(n: int, p: float, k: float, h: float, sided: str = "upper
     """Average run length of a CUSUM of binomial counts, n items each with the true probability p, from S = 0.
 
     Exact, as for Poisson counts; `sided` is "upper", "lower" or "two", `signal` is ">=" or ">" (Hawkins & Olwell 1998).
+    `p` is the true probability; k and h are counts. Upper S = max(0, S + x - k), lower S = max(0, S + k - x).
+
+    Raises:
+        ValueError: n is not a whole number above 0, p is no probability, k or h is negative, a word is unknown, or the limit is too far
+            to compute.
 
     >>> round(binomial_cusum_arl(50, 0.02, 1.5, 6), 3)
     669.044
@@ -74,6 +88,12 @@ def binomial_cusum_arl(n: int, p: float, k: float, h: float, sided: str = "upper
 
 def binomial_cusum_limit(n: int, p: float, k: float, arl0: float, sided: str = "upper", signal: str = ">=") -> float:  # noqa: PLR0913, PLR0917  # the chart's own
     """The smallest limit on the lattice of S whose average run length at this p is at least `arl0`.
+
+    Sides and signals as in `binomial_cusum_arl` (Hawkins & Olwell 1998).
+
+    Raises:
+        ValueError: n is not a whole number above 0, p is no probability, k is negative, arl0 is not above 1, a word is unknown, or no
+            limit will do.
 
     >>> binomial_cusum_limit(50, 0.02, 1.5, 500)
     6.0
@@ -86,6 +106,10 @@ def negbin_cusum_arl(mean: float, var: float, k: float, h: float, sided: str = "
 
     The law of overdispersed counts: var >= mean, and with var = mean it is Poisson's. Exact, as for Poisson counts; `sided` is "upper",
     "lower" or "two", `signal` is ">=" or ">" (Hawkins & Olwell 1998).
+    `mean` and `var` are the true ones; k and h are counts. Upper S = max(0, S + x - k), lower S = max(0, S + k - x).
+
+    Raises:
+        ValueError: mean is not above 0, var is below it, k or h is negative, a word is unknown, or the limit is too far to compute.
 
     >>> round(negbin_cusum_arl(10, 30, 13, 40), 3)
     2673.976
@@ -95,6 +119,11 @@ def negbin_cusum_arl(mean: float, var: float, k: float, h: float, sided: str = "
 
 def negbin_cusum_limit(mean: float, var: float, k: float, arl0: float, sided: str = "upper", signal: str = ">=") -> float:  # noqa: PLR0913, PLR0917  # the chart's own
     """The smallest limit on the lattice of S whose average run length at this mean and variance is at least `arl0`.
+
+    Sides and signals as in `negbin_cusum_arl` (Hawkins & Olwell 1998).
+
+    Raises:
+        ValueError: mean is not above 0, var is below it, k is negative, arl0 is not above 1, a word is unknown, or no limit will do.
 
     >>> negbin_cusum_limit(10, 30, 13, 1000)
     34.0

@@ -39,6 +39,11 @@ def estimated_shewhart_arl(m: int, n: int = 1, L: float = 3.0, shift: float = 0.
     `sigma` is "sd" (s / c4), "moving_range" (mean / 1.128379), both for n = 1, or "pooled" (Sp / c4) for samples. `shift` is in sigma of
     the plotted statistic. The few charts whose sigma came out large never signal and dominate the average; it is infinite, and refused,
     where L^2 reaches the rate at which the law of the estimate falls (for "sd", (m - 1) c4^2).
+    Source: Quesenberry 1993; Chen 1997.
+
+    Raises:
+        ValueError: m, n or `sigma` cannot be ("sd" and "moving_range" need n = 1, "pooled" n above 1), L is not above 0, or the average
+            is infinite.
 
     >>> round(estimated_shewhart_arl(30), 1), round(estimated_shewhart_arl(25, 5, sigma="pooled"), 1)
     (1000.5, 418.5)
@@ -86,6 +91,11 @@ def guaranteed_limit(m: int, n: int = 1, arl0: float = 370.4, confidence: float 
     """The L with which a share `confidence` of all Phase I gives charts whose own ARL0 is at least `arl0`.
 
     Estimates as in `estimated_shewhart_arl`; the limits are the estimated centre +- L estimated sigma.
+    Source: Albers & Kallenberg 2004.
+
+    Raises:
+        ValueError: m, n or `sigma` cannot be ("sd" and "moving_range" need n = 1, "pooled" n above 1), arl0 is not above 1, or
+            `confidence` is not between 0 and 1.
 
     >>> round(guaranteed_limit(300, confidence=0.95), 6), round(guaranteed_limit(100), 2)
     (3.220423, 3.32)

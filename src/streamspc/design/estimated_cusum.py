@@ -40,6 +40,12 @@ def guaranteed_cusum_limit(  # noqa: PLR0913, PLR0917 - each argument is one num
 
     Phase I: m points (n = 1) or m samples of n; `sigma` is "sd" (s / c4), "moving_range" (mean / 1.128379), both for n = 1, or "pooled"
     (Sp / c4) for samples. k and h count estimated sigma.
+    `headstart` is the starting value of the statistic, of both sides when there are two; `sided` is "two", "upper" or
+    "lower"; signal at S > h (Gandy & Kvaloy 2013).
+
+    Raises:
+        ValueError: an argument that cannot be ("sd" and "moving_range" need n = 1, "pooled" n above 1), or no limit has this guarantee
+            after so few points.
 
     >>> round(guaranteed_cusum_limit(0.5, 100), 3)
     6.203
@@ -52,7 +58,13 @@ def guaranteed_cusum_limit(  # noqa: PLR0913, PLR0917 - each argument is one num
 def expected_rate_cusum_limit(  # noqa: PLR0913, PLR0917 - each argument is one number of the chart
     k: float, m: int, n: int = 1, arl0: float = 370.4, sigma: str = "sd", sided: str = "two", headstart: float = 0.0
 ) -> float:
-    """The h whose alarm rate 1 / ARL0, averaged over all Phase I, is 1 / arl0. Phase I as in `guaranteed_cusum_limit`.
+    """The h whose alarm rate 1 / ARL0, averaged over all Phase I, is 1 / arl0. Phase I (m, n, `sigma`) as in `guaranteed_cusum_limit`.
+
+    `headstart` and `sided` too (Jones, Champ & Rigdon 2004).
+
+    Raises:
+        ValueError: an argument that cannot be ("sd" and "moving_range" need n = 1, "pooled" n above 1), or no limit has this rate after
+            so few points.
 
     >>> round(expected_rate_cusum_limit(0.5, 100), 3)
     5.266

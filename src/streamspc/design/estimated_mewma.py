@@ -39,6 +39,9 @@ def expected_rate_mewma_limit(p: int, lam: float, m: int, arl0: float = 370.4) -
     T2 is taken with the mean and the sample covariance (divisor m - 1) of Phase I, Sigma_Z = lam / (2 - lam) of it. Raises ValueError where
     m is not above p. Exact for lam = 1; see the module for the others.
 
+    Raises:
+        ValueError: p, lam or arl0 cannot be, or m is not above p.
+
     >>> round(expected_rate_mewma_limit(8, 1.0, 25, 1000.0), 5), round(expected_rate_mewma_limit(3, 0.1, 100), 3)
     (70.02943, 15.418)
     """

@@ -18,6 +18,11 @@ def t2_arl(p: int, upper: float, delta: float = 0.0) -> float:
     """Average run length of a T2 chart of p metrics with known mean and covariance: signal for T2 > upper.
 
     `delta` is the Mahalanobis distance of the shift, not its square.
+    `upper` has no unit: it limits (x - mu)' inverse(Sigma) (x - mu), whose law is chi-square with p degrees of freedom and noncentrality
+    delta^2 (Montgomery 2020, section 11.3).
+
+    Raises:
+        ValueError: p is not a whole number above 0, upper is not above 0, delta is negative, or one of them is not finite.
 
     >>> round(t2_arl(2, 10.596634733096074), 6), round(t2_arl(2, 10.596634733096074, 2.0), 6)
     (200.0, 6.875068)

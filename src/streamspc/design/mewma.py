@@ -39,6 +39,11 @@ def mewma_arl(p: int, lam: float, h4: float, delta: float = 0.0) -> float:
 
     `delta` is the Mahalanobis distance of the shift, not its square; the shift is there from the first point. An average under a
     shift of more than one metric that is beyond 1e8 or so is refused: rounding would decide it.
+    Source: Rigdon 1995, both papers; Knoth 2017.
+
+    Raises:
+        ValueError: p is not a whole number from 1 to 1000, lam is not above 0 and at most 1, h4 is not above 0, delta is negative, or the
+            average is too large under a shift.
 
     >>> round(mewma_arl(4, 0.3, 14.33589854), 4), round(mewma_arl(2, 0.2, 9.65, 1.0), 4)
     (200.0, 10.1675)
@@ -55,6 +60,11 @@ def mewma_arl(p: int, lam: float, h4: float, delta: float = 0.0) -> float:
 @lru_cache(maxsize=1024)
 def mewma_limit(p: int, lam: float, arl0: float) -> float:
     """The limit h4 of a MEWMA chart of p metrics with average run length `arl0` in control.
+
+    Signal for T2 > h4 with Sigma_Z = lam / (2 - lam) Sigma at all times (Rigdon 1995; Knoth 2017).
+
+    Raises:
+        ValueError: p is not a whole number from 1 to 1000, lam is not above 0 and at most 1, or arl0 is not above 1.
 
     >>> round(mewma_limit(2, 0.05, 200.0), 6)
     7.347277

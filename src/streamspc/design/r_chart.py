@@ -30,6 +30,10 @@ def r_chart_arl(n: int, lower: float, upper: float, ratio: float = 1.0) -> float
     """Average run length of an R chart of samples of n, with limits in units of sigma0.
 
     A sample signals for R > upper or R < lower, so a lower limit of 0 never signals. `ratio` is sigma / sigma0.
+    The run length counts samples. Exact: the law of the range of n normal values (Tippett 1925; Hartley 1942).
+
+    Raises:
+        ValueError: n is below 2 or not whole, a limit is negative or not finite, lower is not below upper, or the ratio is not above 0.
 
     >>> round(r_chart_arl(5, 0.0, 4.918), 2)
     217.15

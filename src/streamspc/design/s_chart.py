@@ -18,6 +18,10 @@ def s_chart_arl(n: int, lower: float, upper: float, ratio: float = 1.0) -> float
     """Average run length of an S chart of samples of n: S has divisor n - 1, the limits are in units of sigma0.
 
     A sample signals for S > upper or S < lower, so a lower limit of 0 never signals. `ratio` is sigma / sigma0.
+    The run length counts samples. Exact: the chi-square law with n - 1 degrees of freedom (Montgomery 2020, section 6.3).
+
+    Raises:
+        ValueError: n is below 2 or not whole, a limit is negative or not finite, lower is not below upper, or the ratio is not above 0.
 
     >>> round(s_chart_arl(3, 0.0, 2.275981051, 2.0), 6)
     3.651078

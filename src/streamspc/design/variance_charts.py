@@ -37,6 +37,12 @@ _BEYOND = -720.0  # the logarithm of what a float cannot tell from 0
 def cusum_variance_arl(k: float, h: float, df: float, ratio: float = 1.0) -> float:
     """Average run length of S = max(0, S + s^2 - k), from 0, with signal at S > h.
 
+    s^2 ~ ratio^2 chi^2_df / df in units of sigma0^2, as k and h are; `ratio` is sigma / sigma0. The run length counts samples. By
+    collocation (Knoth 2006; its table 1 has the example).
+
+    Raises:
+        ValueError: k or h is negative, df or ratio is not above 0, or one of them is not finite.
+
     >>> round(cusum_variance_arl(1.46, 10, 1), 4), round(cusum_variance_arl(1.46, 10, 1, ratio=1.1), 4)
     (260.7369, 90.1319)
     """
@@ -46,6 +52,11 @@ def cusum_variance_arl(k: float, h: float, df: float, ratio: float = 1.0) -> flo
 
 def cusum_variance_limit(k: float, arl0: float, df: float) -> float:
     """The limit h at which the CUSUM of variances in control has the average run length arl0.
+
+    k and h in units of sigma0^2, signal at S > h (Knoth 2006).
+
+    Raises:
+        ValueError: k is negative, df is not above 0, arl0 is not above 1, or it is below that of the limit 0.
 
     >>> round(cusum_variance_limit(1.46, 260.73691393, 1), 6)
     10.0
@@ -57,6 +68,12 @@ def cusum_variance_limit(k: float, arl0: float, df: float) -> float:
 def ewma_variance_arl(lam: float, upper: float, df: float, ratio: float = 1.0) -> float:
     """Average run length of Z = (1 - lam) Z + lam s^2, from 1, with signal at Z > upper.
 
+    s^2 ~ ratio^2 chi^2_df / df in units of sigma0^2, as `upper` is; `ratio` is sigma / sigma0. There is no lower barrier. By collocation
+    (Knoth 2005).
+
+    Raises:
+        ValueError: lam is not above 0 and at most 1, upper, df or ratio is not above 0, or one of them is not finite.
+
     >>> round(ewma_variance_arl(0.1, 1.5, 4), 4)
     630.9182
     """
@@ -66,6 +83,11 @@ def ewma_variance_arl(lam: float, upper: float, df: float, ratio: float = 1.0) -
 
 def ewma_variance_limit(lam: float, arl0: float, df: float) -> float:
     """The limit at which the EWMA of variances in control has the average run length arl0.
+
+    In units of sigma0^2, signal at Z > upper (Knoth 2005).
+
+    Raises:
+        ValueError: lam is not above 0 and at most 1, df is not above 0, or arl0 is not above 1.
 
     >>> round(ewma_variance_limit(0.1, 630.91815025, 4), 6)
     1.5
