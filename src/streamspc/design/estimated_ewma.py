@@ -40,9 +40,8 @@ def guaranteed_ewma_limit(  # noqa: PLR0913, PLR0917 - each argument is one numb
     """The L with which a share `confidence` of all Phase I gives charts whose own ARL0 is at least arl0.
 
     Phase I: m points (n = 1) or m samples of n; `sigma` is "sd" (s / c4), "moving_range" (mean / 1.128379), both for n = 1, or "pooled"
-    (Sp / c4) for samples. Z = (1 - lam) Z + lam x; L multiplies the sigma of Z that
-    follows from the estimated one. The chart is two-sided: `sided` is "two".
-    `limits` is "fixed" or "exact" (Saleh et al. 2015; Gandy & Kvaloy 2013).
+    (Sp / c4) for samples. Z = (1 - lam) Z + lam x; L multiplies the sigma of Z that follows from the estimated one. The chart is
+    two-sided: `sided` is "two"; `limits` is "fixed" or "exact" (Saleh et al. 2015; Gandy & Kvaloy 2013).
 
     Raises:
         ValueError: an argument that cannot be ("sd" and "moving_range" need n = 1, "pooled" n above 1; `sided` other than "two"), or no
@@ -65,10 +64,9 @@ def expected_rate_ewma_limit(  # noqa: PLR0913, PLR0917 - each argument is one n
     headstart: float = 0.0,
     limits: str = "fixed",
 ) -> float:
-    """The L whose alarm rate 1 / ARL0, averaged over all Phase I, is 1 / arl0. Phase I (m, n, `sigma`), lam
-    and the rest as in `guaranteed_ewma_limit`.
+    """The L whose alarm rate 1 / ARL0, averaged over all Phase I, is 1 / arl0.
 
-    Source: Jones, Champ & Rigdon 2001.
+    Phase I (m, n, `sigma`), lam and the rest as in `guaranteed_ewma_limit` (Jones, Champ & Rigdon 2001).
 
     Raises:
         ValueError: an argument that cannot be ("sd" and "moving_range" need n = 1, "pooled" n above 1; `sided` other than "two"), or no
