@@ -11,6 +11,7 @@ import numpy as np
 from plain_baseline import Learnt, Row, learn, score
 from ruling import Pattern, patterns
 from streamspc.chart import Bank, Window, advance
+from streamspc.chart.phase import phases
 from streamspc.chart.sigma import floor
 from streamspc.model import ChartKind, ChartSpec, MetricKind, MetricSpec, Points, Rule, Sources, Statistics, StreamSpec
 
@@ -54,7 +55,7 @@ def known(spec: StreamSpec, names: list[str], centre: float = 0.0, between: floa
     at = bank.baseline
     at.centre[:], at.between[:], at.unit[:], at.version[:] = centre, between, unit, 1
     everywhere = np.ones(bank.baseline.version.shape, bool)
-    bank.fit = bank.fit._replace(floor=floor(at.centre))  # but for it the fit of series that learn: nothing is widened
+    bank.fit = bank.fit._replace(floor=floor(at.centre), phase=phases(at))  # but for these the fit of series that learn: nothing is widened
     bank.restart(everywhere)
     bank.graduate()
     return bank

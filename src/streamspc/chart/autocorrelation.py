@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streamspc.chart import order
+from streamspc.chart.places import places, put
 
 if TYPE_CHECKING:
     from streamspc.model import Bools, Floats
@@ -52,6 +53,18 @@ class Carry(NamedTuple):
     def fresh(cls, metrics: int, segments: int) -> Carry:
         """Nothing."""
         return cls(np.zeros((metrics, segments)), np.zeros((metrics, segments), bool))
+
+    @classmethod
+    def of(cls, alone: Floats, speaks: Bools) -> Carry:
+        """What this window says: its distances, where it speaks. The array is ours from now on."""
+        put(alone, places(~speaks), 0.0)
+        return cls(alone, speaks)
+
+    def tells(self, phi: Floats, rest: Floats) -> tuple[Floats, Floats]:
+        """How far the next window is expected from the centre, and which share of sigma is left to it."""
+        share = rest.copy()
+        put(share, places(~self.speaks), 1.0)
+        return phi * self.value, share
 
 
 def estimate(distance: Floats, keep: Bools) -> Floats:

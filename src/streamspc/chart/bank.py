@@ -19,6 +19,7 @@ from streamspc.chart.fit import Fit, fit
 from streamspc.chart.learning import Learning
 from streamspc.chart.limits import Limits, known, limits, moved
 from streamspc.chart.multivariate import Multivariate
+from streamspc.chart.places import places
 from streamspc.chart.plan import Plan, plan
 from streamspc.chart.rules import Runs
 from streamspc.chart.scales import More, restarted
@@ -170,12 +171,12 @@ class Bank:
 
     def restart(self, series: Bools) -> None:
         """Begin the charts of these series [M + V, S] again: an episode has ended, and the next run counts from here."""
-        series, together = np.split(series, [len(self.plan.metrics)])
+        series, together = series[: len(self.plan.metrics)], series[len(self.plan.metrics) :]
         self.together.restart(together)
-        if series.any():
-            self.cusum, self.ewma = self.cusum.restarted(series, self.plan.cusum_headstart), self.ewma.restarted(series)
+        if len(where := places(series)):
+            self.cusum, self.ewma = self.cusum.restarted(where, self.plan.cusum_headstart), self.ewma.restarted(where)
             self.more = restarted(self.plan, self.more, None, series)
-            self.runs = self.runs.restarted(series[self.plan.ruled])
+            self.runs = self.runs.restarted(places(series[self.plan.ruled]))
             self.unconfirmed = self.unconfirmed.restarted(series[self.plan.confirmed])
 
     def remember(self, opened: Bools, statistics: Statistics, start: int) -> None:

@@ -90,12 +90,12 @@ class Baseline(NamedTuple):
         """The same baselines in arrays of their own."""
         return Baseline(**{name: array.copy() for name, array in self._asdict().items()})
 
-    def sigma(self, n: Ints, extra: Floats, floor: Floats | None = None) -> Floats:
-        """Sigma of a window of n records, at least the floor of its centre. [M, S], nan while learning."""
+    def sigma(self, n: Ints, extra: Floats, floor: Floats) -> Floats:
+        """Sigma of a window of n records, at least the floor that goes with the centre. [M, S], nan while learning."""
         result = sigma.within(self.unit, n, extra)
         result += self.between
         np.sqrt(result, out=result)
-        return np.maximum(result, sigma.floor(self.centre) if floor is None else floor, out=result)
+        return np.maximum(result, floor, out=result)
 
 
 class Windows(NamedTuple):

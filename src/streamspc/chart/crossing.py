@@ -7,25 +7,21 @@ reaches `min_effect`, so that with very many records a shift too small to matter
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from streamspc.chart.places import put
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamspc.chart.places import Places
     from streamspc.chart.plan import Plan
-    from streamspc.model import Bools, Codes, Floats
+    from streamspc.model import Codes, Floats
 
 Sides = npt.NDArray[np.int8]
-
-
-def at(arrays: Iterable[npt.NDArray[Any]], series: Sequence[npt.NDArray[np.intp]]) -> list[npt.NDArray[Any]]:
-    """Arrays [..., M, S] at q series, given as metric and column: [..., q]. One flat index is taken in a third of the time of a pair."""
-    arrays = tuple(arrays)
-    flat = series[0] * arrays[0].shape[-1] + series[1]
-    return [array.reshape(*array.shape[:-2], -1).take(flat, axis=-1) for array in arrays]
 
 
 class Crossing(NamedTuple):
@@ -37,11 +33,23 @@ class Crossing(NamedTuple):
 
 
 class Spoken(NamedTuple):
-    """What the charts together say at q series."""
+    """What the charts together say at q series, or at all [M, S]."""
 
     broken: npt.NDArray[np.uint8]  # bit i: ChartKind i signals
     side: Sides  # of the first chart that signals
     lag: Codes  # the largest of the charts that signal
+
+
+def sides(statistic: Floats, limit: Floats) -> Sides:
+    """+1 above the limit, -1 below, 0 within it or without a point."""
+    return np.asarray((statistic > limit).view(np.int8) - (statistic < -limit).view(np.int8))
+
+
+def write(spoken: Spoken, series: Places, told: Spoken) -> None:
+    """Put what is said of q series in its places [M, S]."""
+    put(spoken.broken, series, told.broken)
+    put(spoken.side, series, told.side)
+    put(spoken.lag, series, told.lag)
 
 
 def speak(plan: Plan, metric: npt.NDArray[np.intp], crossings: Sequence[Crossing], centre: Floats, sigma: Floats) -> Spoken:
@@ -49,21 +57,15 @@ def speak(plan: Plan, metric: npt.NDArray[np.intp], crossings: Sequence[Crossing
     enough = least(plan, metric, centre, sigma)
     broken, side, lag = np.zeros(len(metric), np.uint8), np.zeros(len(metric), np.int8), np.zeros(len(metric), np.int32)
     for bit, crossing in enumerate(crossings):
-        may = asked(plan, metric, crossing.side) & plan.by[bit][metric]
-        signals = may & (crossing.shift >= enough)
-        broken |= (signals << bit).astype(np.uint8)
-        side = np.where((side == 0) & signals, crossing.side, side)
-        lag = np.where(signals, np.maximum(lag, crossing.lag), lag)
+        signals = plan.may[bit][metric, crossing.side] & (crossing.shift >= enough)
+        broken |= signals.view(np.uint8) << np.uint8(bit)
+        side += crossing.side * (signals & (side == 0))
+        np.maximum(lag, crossing.lag * signals, out=lag)
     return Spoken(broken, side, lag)
 
 
 def least(plan: Plan, metric: npt.NDArray[np.integer], centre: Floats, sigma: Floats) -> Floats:
     """The smallest shift that matters at q series, in the metric's unit."""
-    shift: Floats = plan.absolute[metric] + plan.relative[metric] * np.abs(centre) + plan.sigmas[metric] * sigma
+    absolute, relative, sigmas = plan.effects[:, metric]
+    shift: Floats = absolute + relative * np.abs(centre) + sigmas * sigma
     return shift
-
-
-def asked(plan: Plan, metric: npt.NDArray[np.integer], side: Sides) -> Bools:
-    """Does `direction` ask for this side? A series on no side is not asked for."""
-    wanted: Bools = ((side > 0) & plan.up[metric]) | ((side < 0) & plan.down[metric])
-    return wanted

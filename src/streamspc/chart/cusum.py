@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streamspc.chart.crossing import Crossing
-from streamspc.chart.places import hold, places, put
+from streamspc.chart.places import put
 
 if TYPE_CHECKING:
+    from streamspc.chart.places import Places
     from streamspc.model import Bools, Codes, Floats
 
 
@@ -42,20 +43,22 @@ class Cusum(NamedTuple):
         shape = (2, metrics, segments)
         return cls(np.full(shape, np.nan), np.zeros(shape, np.int32), np.zeros(shape, np.int32))
 
-    def step(self, z: Floats, there: Bools, k: Floats) -> Cusum:
-        """The chart after one window; it holds where there is no point."""
+    def step(self, z: Floats, missing: Places, k: Floats) -> Cusum:
+        """The chart after one window; it holds at the series without a point. Points share `value`; the others are overwritten."""
         value = np.empty_like(self.value)
         np.subtract(z, k, out=value[0])
         np.subtract(-k, z, out=value[1])  # not -z - k: the sign of a nan would depend on where it stands
         value += self.value
-        np.maximum(value, np.zeros_like(value), out=value)  # three times as fast as with a scalar
-        run, age = self.run + np.int32(1), self.age + np.int32(1)
-        if not there.all():
-            missing = places(~there)
-            hold(value, self.value, missing)
-            hold(run, self.run, missing)
+        np.maximum(value, np.zeros(z.shape), out=value)  # three times as fast as with a scalar
+        if len(missing):
+            for new, old, run in zip(value, self.value, self.run, strict=True):
+                put(new, missing, old.take(missing))
+                put(run, missing, run.take(missing) - 1)
         away = (value > 0.0).astype(np.int32)
+        run, age = self.run, self.age
+        run += 1
         run *= away
+        age += 1
         age *= away
         return Cusum(value, run, age)
 
@@ -65,19 +68,20 @@ class Cusum(NamedTuple):
         outside: Bools = upper | lower
         return outside
 
-    def restarted(self, where: Bools, headstart: Floats) -> Cusum:
-        """The chart from its head start [M, 1] at these series [M, S]. Values are a copy, points share them; the rest is overwritten."""
-        at = places(where)
-        if not len(at[0]):
-            return self
-        return Cusum(put(self.value.copy(), at, headstart[at[0], 0]), put(self.run, at, 0), put(self.age, at, 0))
+    def restarted(self, series: Places, headstart: Floats) -> Cusum:
+        """The chart from its head start [M, 1] at q series. Points share `value`, so it is a copy; the others are overwritten."""
+        value = self.value.copy()
+        put(value, series, headstart[series // value.shape[-1], 0])
+        put(self.run, series, 0)
+        put(self.age, series, 0)
+        return Cusum(value, self.run, self.age)
 
 
-def crossing(at: Cusum, k: Floats, h: Floats, sigma: Floats) -> Crossing:
+def crossing(of: Cusum, k: Floats, h: Floats, sigma: Floats) -> Crossing:
     """The crossing at q series, from their statistics [2, q]."""
-    outside = at.value > h
+    outside = of.value > h
     lower = outside[1]
-    value, run, age = (np.where(lower, below, above) for above, below in at)
+    value, run, age = (np.where(lower, below, above) for above, below in of)
     shift = (k + value / np.maximum(run, 1)) * sigma
-    side = outside[0].astype(np.int8) - lower.astype(np.int8)
-    return Crossing(side, shift, np.maximum(age - 1, 0).astype(np.int32))
+    side = outside[0].view(np.int8) - lower.view(np.int8)
+    return Crossing(side, shift, np.maximum(age - 1, 0))

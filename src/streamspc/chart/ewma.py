@@ -33,10 +33,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart.crossing import Crossing
-from streamspc.chart.places import places, put
+from streamspc.chart.crossing import Crossing, sides
+from streamspc.chart.places import at, put
 
 if TYPE_CHECKING:
+    from streamspc.chart.places import Places
     from streamspc.model import Bools, Codes, Floats
 
 
@@ -53,18 +54,20 @@ class Ewma(NamedTuple):
         shape = (metrics, segments)
         return cls(np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, np.int32))
 
-    def step(self, z: Floats, there: Bools, weight: Floats) -> Ewma:
-        """The chart after one window; it grows older where there is no point."""
+    def step(self, z: Floats, missing: Places, weight: Floats) -> Ewma:
+        """The chart after one window; it grows older at the series without a point. Points share `value`; the others are overwritten."""
         rest = 1.0 - weight
-        value, fade = rest * self.value, self.fade * (rest * rest)
+        value, fade, age = rest * self.value, self.fade, self.age
         value += weight * z
-        if not there.all():
-            at = places(~there)
-            older = rest[at[0], 0]
-            value[at] = older * self.value[at]
-            fade[at] = 1.0 - older * older * (1.0 - self.fade[at])
-        age = self.age * (value * self.value > 0.0).view(np.int8)
-        age += np.int32(1)
+        if len(missing):
+            before, faded = at((self.value, fade), missing)
+            older = rest[missing // z.shape[-1], 0]
+            put(value, missing, older * before)
+        fade *= rest * rest
+        if len(missing):
+            put(fade, missing, 1.0 - older * older * (1.0 - faded))
+        age *= value * self.value > 0.0
+        age += 1
         return Ewma(value, fade, age)
 
     def limit(self, weight: Floats, width: Floats) -> Floats:
@@ -80,15 +83,14 @@ class Ewma(NamedTuple):
         outside: Bools = np.abs(self.value) > limit
         return outside
 
-    def restarted(self, where: Bools) -> Ewma:
-        """The chart from 0 at these series [M, S]. Values are a copy, for points share them; the rest is overwritten."""
-        at = places(where)
-        if not len(at[0]):
-            return self
-        return Ewma(put(self.value.copy(), at, 0.0), put(self.fade, at, 1.0), put(self.age, at, 0))
+    def restarted(self, series: Places) -> Ewma:
+        """The chart from 0 at q series. Points share `value`, so it is a copy; the others are overwritten."""
+        value = self.value.copy()
+        for array, start in ((value, 0.0), (self.fade, 1.0), (self.age, 0)):
+            put(array, series, start)
+        return Ewma(value, self.fade, self.age)
 
 
-def crossing(at: Ewma, limit: Floats, sigma: Floats) -> Crossing:
+def crossing(of: Ewma, limit: Floats, sigma: Floats) -> Crossing:
     """The crossing at q series, from their statistics [q]."""
-    side = np.sign(at.value).astype(np.int8) * at.beyond(limit)
-    return Crossing(side.astype(np.int8), np.abs(at.value) * sigma, np.maximum(at.age - 1, 0).astype(np.int32))
+    return Crossing(sides(of.value, limit), np.abs(of.value) * sigma, np.maximum(of.age - 1, 0))

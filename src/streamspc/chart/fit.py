@@ -6,25 +6,28 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart.sigma import floor
+from streamspc.chart import sigma
+from streamspc.chart.phase import phases
 from streamspc.design.widening import widening
 
 if TYPE_CHECKING:
     from streamspc.chart.baseline import Baseline
     from streamspc.chart.limits import Limits
+    from streamspc.chart.phase import Phases
     from streamspc.model import Floats, Ints
 
 
 class Fit(NamedTuple):
     """Arrays [M, S]."""
 
-    widening: Floats  # of sigma, for what Phase I does not know; 1 where somebody wrote the limits
     floor: Floats  # of sigma
+    widening: Floats  # of sigma, for what Phase I does not know; 1 where somebody wrote the limits
+    phase: Phases  # of a point, where there is one
     rest: Floats  # sqrt(1 - phi^2): sigma of what the window before does not say
     correlated: bool  # is there any phi
     rare: bool  # is any series rare
     skewed: Ints  # metrics of which some series is
-    provisional: bool  # is any baseline
+    stretched: bool  # are the zones of any run rules
 
 
 def fit(baseline: Baseline, limits: Limits) -> Fit:
@@ -35,11 +38,12 @@ def fit(baseline: Baseline, limits: Limits) -> Fit:
         if arl0 and len(at[0]):
             factor[at] = widening(baseline.kept[at], baseline.phi[at], arl0)
     return Fit(
+        sigma.floor(baseline.centre),
         factor,
-        floor(baseline.centre),
+        phases(baseline),
         np.sqrt(1.0 - baseline.phi * baseline.phi),
         bool(baseline.phi.any()),
         bool(baseline.side.any()),
         np.flatnonzero(baseline.bend.any(axis=1)),
-        bool(baseline.doubt.any()),
+        bool((limits.stretch != 1.0).any()),
     )

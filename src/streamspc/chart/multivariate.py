@@ -136,7 +136,8 @@ def advance(spec: StreamSpec, bank: Bank, statistics: Statistics, points: Points
     charts = bank.together
     arl0 = arl0_of(spec, bank.known or 0, bank.later, bank.partitions)
     told = []
-    sigma = bank.baseline.sigma(statistics.n, statistics.extra)  # as the memory has it: what is not known is in the limit of T2
+    # Sigma as the memory has it: what is not known is in the limit of T2.
+    sigma = bank.baseline.sigma(statistics.n, statistics.extra, bank.fit.floor)
     z = np.clip((points.value - bank.baseline.centre) / sigma, -MOST_SIGMA, MOST_SIGMA)
     for at, (one, rows) in enumerate(zip(spec.multivariate, charts.rows, strict=True)):
         charts.charts[at] = chart = _limited(one, charts.charts[at], arl0, spec.baseline.windows)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from streamspc.chart.places import places
+from streamspc.chart.places import places, put
 from streamspc.model import NO_POINT, Phase
 
 if TYPE_CHECKING:
-    from streamspc.chart.bank import Bank
+    from streamspc.chart.baseline import Baseline
+    from streamspc.chart.places import Places
     from streamspc.model import Bools, Codes, Ints
 
     Phases = npt.NDArray[np.uint8]
@@ -24,14 +25,19 @@ if TYPE_CHECKING:
 TOO_FEW, PROVISIONAL = (np.uint8(list(Phase).index(phase)) for phase in (Phase.TOO_FEW, Phase.PROVISIONAL))
 
 
-def phases(bank: Bank, there: Bools, n: Ints) -> Phases:
-    """Index in `Phase` of each point [M, S], NO_POINT where there is none; n are the records of each."""
-    phase = (bank.baseline.version > 0).view(np.uint8)
-    if bank.fit.provisional:
-        phase[places(bank.baseline.doubt != 0)] = PROVISIONAL
-    if not there.all():
-        at = places(~there)
-        phase[at] = np.where(n[at] > 0, TOO_FEW, NO_POINT)
+def phases(baseline: Baseline) -> Phases:
+    """Index in `Phase` of the next point of each series [M, S]."""
+    phase = (baseline.version > 0).view(np.uint8)
+    put(phase, places(baseline.doubt != 0), PROVISIONAL)
+    return phase
+
+
+def without(phase: Phases, missing: Places, n: Ints) -> Phases:
+    """The phases of a window that lacks the values of q series, with n records each [q]: NO_POINT where there are none."""
+    if not len(missing):
+        return phase
+    phase = phase.copy()
+    put(phase, missing, np.where(n > 0, TOO_FEW, NO_POINT))
     return phase
 
 

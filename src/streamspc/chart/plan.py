@@ -36,15 +36,12 @@ class Plan:
     least: Floats  # no value of the metric is below it
     most: Floats  # nor above it
     bounded: bool  # is that said of any metric
-    up: Bools  # may a rise signal
-    down: Bools
     counts: Bools  # is it a number of records
     hits: Bools  # is it one, or a share of it
     means: Ints  # [L] metrics that lean on the scatter of their records
     by: Bools  # [3, M] may this chart signal, in the order of ChartKind
-    absolute: Floats  # a shift must reach absolute + relative |centre| + sigmas sigma
-    relative: Floats
-    sigmas: Floats
+    may: Bools  # [3, M, 3] may it on this side: none, above, and (counted from the end) below
+    effects: Floats  # [3, M] absolute, relative, sigmas: a shift must reach absolute + relative |centre| + sigmas sigma
     confirmed: Ints  # [C] metrics whose Shewhart signals take two points
     ruled: Ints  # [R] metrics that ask for run rules
     asked: Bits  # [R] which ones
@@ -56,6 +53,7 @@ def plan(spec: StreamSpec) -> Plan:
     metrics = spec.metrics
     charts = [metric.charts for metric in metrics]
     ruled = [index for index, metric in enumerate(metrics) if metric.rules]
+    by = np.array([[kind in metric.signal_by for metric in metrics] for kind in ChartKind], bool)
     return Plan(
         metrics=tuple(metric.name for metric in metrics),
         kinds=tuple(metric.kind for metric in metrics),
@@ -65,16 +63,13 @@ def plan(spec: StreamSpec) -> Plan:
         ewma_lambda=_column([chart.ewma_lambda for chart in charts]),
         least=_column([0.0 if metric.kind in NEVER_NEGATIVE else -math.inf for metric in metrics]),
         most=_column([1.0 if metric.kind in RATIOS else math.inf for metric in metrics]),
-        bounded=any(metric.kind in NEVER_NEGATIVE for metric in metrics),
-        up=np.array([metric.direction != "down" for metric in metrics], bool),
-        down=np.array([metric.direction != "up" for metric in metrics], bool),
         counts=np.array([metric.kind is MetricKind.COUNT for metric in metrics], bool),
         hits=np.array([metric.kind in RATIOS or metric.kind is MetricKind.COUNT for metric in metrics], bool),
         means=np.array([index for index, metric in enumerate(metrics) if metric.kind in lean.KINDS], np.int64),
-        by=np.array([[kind in metric.signal_by for metric in metrics] for kind in ChartKind], bool),
-        absolute=_effects(metrics, "absolute"),
-        relative=_effects(metrics, "relative"),
-        sigmas=_effects(metrics, "sigma"),
+        bounded=any(metric.kind in NEVER_NEGATIVE for metric in metrics),
+        by=by,
+        may=by[:, :, None] & np.array([[False, metric.direction != "down", metric.direction != "up"] for metric in metrics], bool),
+        effects=np.array([_effects(metrics, unit) for unit in ("absolute", "relative", "sigma")], np.float64),
         confirmed=np.array([index for index, chart in enumerate(charts) if chart.confirm > 1], np.int64),
         ruled=np.array(ruled, np.int64),
         asked=np.array([mask(metrics[i].rules) for i in ruled], np.uint16),
@@ -94,6 +89,6 @@ def _column(numbers: Sequence[float]) -> Floats:
     return np.array(numbers, np.float64)[:, None]
 
 
-def _effects(metrics: Sequence[MetricSpec], unit: str) -> Floats:
+def _effects(metrics: Sequence[MetricSpec], unit: str) -> list[float]:
     wanted = [metric.min_effect for metric in metrics]
-    return np.array([effect.amount if effect and effect.unit == unit else 0.0 for effect in wanted], np.float64)
+    return [effect.amount if effect and effect.unit == unit else 0.0 for effect in wanted]

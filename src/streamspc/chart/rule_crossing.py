@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streamspc.chart.crossing import Sides, asked, at, least
-from streamspc.chart.places import places
+from streamspc.chart.crossing import Sides, least
+from streamspc.chart.places import Places, at, places
 from streamspc.chart.rules import NUMBER, RUN, Runs, holds, named
 from streamspc.model import ChartKind, Rule
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SHEWHART = list(ChartKind).index(ChartKind.SHEWHART)
 SIDELESS = frozenset({Rule.NELSON4, Rule.NELSON7, Rule.NELSON8})
 LENGTH = {Rule.NELSON3: 6, Rule.NELSON4: 14, Rule.NELSON7: 15, Rule.NELSON8: 8}
+OLDEST = np.array([bits.bit_length() for bits in range(32)], np.int32)  # place of the oldest bit that is set
 WINDOW = {Rule.WE2: (1, 0b111), Rule.NELSON5: (1, 0b111), Rule.WE3: (0, 0b11111), Rule.NELSON6: (0, 0b11111)}  # line, points
 
 
@@ -39,16 +40,16 @@ class Rows(NamedTuple):
     z: Floats
     distance: Floats
     sigma: Floats
-    lasting: Floats  # what one sigma of a run of z says of the level
     centre: Floats
+    phi: Floats
     stretch: Floats  # of the zones: z, limit and runs are in so many sigma
     limit: Floats
 
 
 class Told(NamedTuple):
-    """What rules say at q series, given as row and column of `Rows`."""
+    """What rules say at q series."""
 
-    series: tuple[npt.NDArray[np.intp], ...]
+    series: Places  # counted through all metrics
     rules: Bits
     side: Sides  # of the first rule that speaks
     lag: Codes  # the largest of the rules that speak
@@ -57,36 +58,33 @@ class Told(NamedTuple):
 def tell(plan: Plan, rows: Rows) -> Told:
     """Apply signal_by, direction and min_effect to the rules that are broken."""
     series = places(rows.bits != 0)
-    metric = plan.ruled[series[0]]
-    z, distance, sigma, lasting, centre, stretch, limit = at(rows[2:], series)
-    runs, bits = Runs(*at(rows.runs, series)), rows.bits[series]
-    may, enough = plan.by[SHEWHART][metric], least(plan, metric, centre, sigma)
-    spoken, told_side, told_lag = np.zeros(len(metric), np.uint16), np.zeros(len(metric), np.int8), np.zeros(len(metric), np.int32)
+    row, column = np.divmod(series, rows.bits.shape[1])
+    metric = plan.ruled[row]
+    bits, z, distance, sigma, centre, phi, stretch, limit = at(rows[1:], series)
+    runs, enough = Runs(*at(rows.runs, series)), least(plan, metric, centre, sigma)
+    spoken, told_side, told_lag = np.zeros(len(series), np.uint16), np.zeros(len(series), np.int8), np.zeros(len(series), np.int32)
     for rule in named(int(np.bitwise_or.reduce(bits, initial=np.uint16(0)))):
+        signals = bits & np.uint16(1 << NUMBER[rule]) != 0
         above, below = holds(rule, runs, z, limit)
-        side = above.astype(np.int8) - below
         if rule in SIDELESS:
-            signals, side = may & above, np.where(z < 0.0, np.int8(-1), np.int8(1))
+            side = np.where(z < 0.0, np.int8(-1), np.int8(1))
+            signals &= plan.by[SHEWHART][metric]
         else:
-            shift = (
-                np.abs(runs.total / np.maximum(np.abs(runs.side), 1)) * (stretch * lasting)
-                if rule in RUN
-                else np.maximum(distance * side, 0.0)
-            )
-            signals = may & asked(plan, metric, side) & (shift >= enough)
-        signals &= (bits >> NUMBER[rule] & 1).astype(bool)
+            side = above.view(np.int8) - below.view(np.int8)
+            lasting = stretch * (sigma / (1.0 - phi))  # what one sigma of a run of z says of the level
+            shift = np.abs(runs.total / np.maximum(np.abs(runs.side), 1)) * lasting if rule in RUN else np.maximum(distance * side, 0.0)
+            signals &= plan.may[SHEWHART][metric, side] & (shift >= enough)
         spoken |= signals * np.uint16(1 << NUMBER[rule])
-        told_side = np.where((told_side == 0) & signals, side, told_side)
-        told_lag = np.where(signals, np.maximum(told_lag, _lag(rule, runs, below)), told_lag)
-    return Told(series, spoken, told_side.astype(np.int8), told_lag.astype(np.int32))
+        told_side += side * (signals & (told_side == 0))
+        np.maximum(told_lag, _lag(rule, runs, below) * signals, out=told_lag)
+    return Told(metric * rows.bits.shape[1] + column, spoken, told_side, told_lag)
 
 
 def _lag(rule: Rule, runs: Runs, below: npt.NDArray[np.bool_]) -> Codes:
     """How many points before the newest one the pattern began. [q]."""
     if rule in WINDOW:
         line, points = WINDOW[rule]
-        register = np.where(below, runs.beyond[line, 1], runs.beyond[line, 0]) & points
-        length = np.frexp(register.astype(np.float64))[1].astype(np.int32)  # up to the oldest bit that is set
+        length = OLDEST[np.where(below, runs.beyond[line, 1], runs.beyond[line, 0]) & points]
     else:
         length = np.abs(runs.side) if rule in RUN else np.full(len(below), LENGTH.get(rule, 1), np.int32)
     before: Codes = length - np.int32(1)

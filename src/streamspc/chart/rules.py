@@ -44,6 +44,7 @@ from streamspc.model import Rule
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    from streamspc.chart.places import Places
     from streamspc.model import Bools, Codes, Floats
 
     Bits = npt.NDArray[np.uint16]
@@ -56,7 +57,10 @@ _UP_DOWN, _DOWN_UP = 0b1010101010101, 0b0101010101010
 
 
 class Runs(NamedTuple):
-    """What rules remember, [..., R, S] of the R metrics that ask for rules. A register holds the last 16 points, the newest in bit 0."""
+    """What rules remember, [..., R, S] of the R metrics that ask for rules. A register holds the last 16 points, the newest in bit 0.
+
+    What none of the rules looks at stays as it begins.
+    """
 
     beyond: Bits  # [2, 2, R, S]: line of LINES; above, below
     steps: Bits  # [2, R, S]: rose, fell from the point before
@@ -72,13 +76,10 @@ class Runs(NamedTuple):
         beyond, steps, points = (np.zeros((*lead, *shape), np.uint16) for lead in ((2, 2), (2,), ()))
         return cls(beyond, steps, points, np.full(shape, np.nan), np.zeros(shape, np.int32), np.zeros(shape))
 
-    def step(self, z: Floats, value: Floats, there: Bools, rules: Collection[Rule] = tuple(Rule)) -> Runs:
-        """After one window: `z` for zones and sides, `value` for what rises and falls. Where there is no point, or no z, runs end.
-
-        Registers are overwritten; those that none of the `rules` looks at are empty.
-        """
-        there = there & ~np.isnan(z)
-        beyond, steps, points = self.beyond, self.steps, self.points
+    def step(self, z: Floats, value: Floats, rules: Collection[Rule] = tuple(Rule)) -> Runs:
+        """After one window: `z` for zones and sides, `value` for what rises and falls. Where there is no z, runs end; in place."""
+        beyond, steps, points, last, side, total = self
+        nowhere = np.isnan(z)
         for at, line in enumerate(LINES):
             if not LOOK_AT_LINE[at].isdisjoint(rules):
                 beyond[at] += beyond[at]  # a shift by one
@@ -86,30 +87,26 @@ class Runs(NamedTuple):
                 beyond[at, 1] |= z < -line
         if not LOOK_AT_STEPS.isdisjoint(rules):
             steps += steps
-            steps[0] |= value > self.last
-            steps[1] |= value < self.last
+            steps[0] |= value > last
+            steps[1] |= value < last
+            last = np.array(value, order="C")
         if not LOOK_AT_POINTS.isdisjoint(rules):
             points += points
-            points |= there
-        side, total = (self.side, self.total) if RUN.keys().isdisjoint(rules) else self._side(z)
-        runs = Runs(beyond, steps, points, np.array(value), side, total)
-        return runs if there.all() else runs.restarted(~there)
+            points |= ~nowhere
+        if not RUN.keys().isdisjoint(rules):
+            now = (z > 0.0).view(np.int8) - (z < 0.0).view(np.int8)
+            same = side * now > 0
+            side *= same
+            side += now
+            total *= same  # as masks go, this one is cheap: `np.where` takes ten times as long
+            total += z
+        runs = Runs(beyond, steps, points, last, side, total)
+        return runs.restarted(places(nowhere)) if nowhere.any() else runs
 
-    def _side(self, z: Floats) -> tuple[Codes, Floats]:
-        now = (z > 0.0).view(np.int8) - (z < 0.0).view(np.int8)
-        same = self.side * now > 0
-        side = self.side * same
-        side += now
-        total = self.total * same.view(np.int8)  # masked, it would take ten times as long
-        total += z
-        return side, total
-
-    def restarted(self, where: Bools) -> Runs:
-        """Without memory at these series [R, S]; in place."""
-        at = places(where)
-        if len(at[0]):
-            for array in self:
-                put(array, at, np.nan if array is self.last else 0)
+    def restarted(self, series: Places) -> Runs:
+        """Without memory at q series; in place."""
+        for array in self:
+            put(array, series, np.nan if array is self.last else 0)
         return self
 
 
@@ -124,11 +121,12 @@ class Asked(NamedTuple):
         return named(int(np.bitwise_or.reduce(self.rules, initial=np.uint16(0))))
 
 
-def step(state: Runs, z: Floats, value: Floats, there: Bools, asked: Asked) -> tuple[Runs, Bits]:
+def step(state: Runs, z: Floats, value: Floats, asked: Asked) -> tuple[Runs, Bits]:
     """One window of all series [R, S]: the state after it, and the rules it breaks, bit i for rule i of `model.Rule` (see `named`)."""
-    state = state.step(z, value, there, asked.by_any())
+    rules = asked.by_any()
+    state = state.step(z, value, rules)
     bits = np.zeros(z.shape, np.uint16)
-    for rule in asked.by_any():
+    for rule in rules:
         bits |= _broken(rule, state, z, asked.limit) * (asked.rules & np.uint16(1 << NUMBER[rule]))[:, None]
     return state, bits
 
@@ -145,7 +143,7 @@ def broken(z: Floats, rules: Iterable[Rule | str], value: Floats | None = None, 
     told = np.zeros(flat.shape, np.uint16)
     for at in range(z.shape[-1]):
         now = flat[..., at]
-        state, told[..., at] = step(state, now, values[..., at], ~np.isnan(now), asked)
+        state, told[..., at] = step(state, now, values[..., at], asked)
     return told.reshape(z.shape)
 
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from streamspc.chart import cusum, ewma
-from streamspc.chart.crossing import Crossing, Spoken, asked, at, least
+from streamspc.chart.crossing import Crossing, Spoken, least
 from streamspc.chart.cusum import Cusum
 from streamspc.chart.ewma import Ewma
+from streamspc.chart.places import at, places
 from streamspc.model import ChartKind
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class More(NamedTuple):
 
 def step(rows: Rows, more: More, z: Floats, there: Bools) -> More:
     """The charts after one window; z and whether there is a point are [M, S]."""
-    return More(more.cusum.step(z[rows.cusum], there[rows.cusum], rows.k), more.ewma.step(z[rows.ewma], there[rows.ewma], rows.weight))
+    missing, older = places(~there[rows.cusum]), places(~there[rows.ewma])
+    return More(more.cusum.step(z[rows.cusum], missing, rows.k), more.ewma.step(z[rows.ewma], older, rows.weight))
 
 
 def tell(plan: Plan, more: More, limits: tuple[Floats, Floats], spoken: Spoken, numbers: tuple[Bools, Floats, Floats]) -> None:
@@ -59,33 +60,30 @@ def tell(plan: Plan, more: More, limits: tuple[Floats, Floats], spoken: Spoken, 
     rows = plan.more
     there, centre, sigma = numbers
     h, width = limits
-    row, column = np.nonzero(more.cusum.beyond(h) & there[rows.cusum])
-    if len(row):
-        metric = rows.cusum[row]
-        found = cusum.crossing(Cusum(*at(more.cusum, (row, column))), rows.k[row, 0], h[row, column], sigma[metric, column])
-        _add(plan, CUSUM, (metric, column), found, spoken, centre, sigma)
+    if len(crossed := places(more.cusum.beyond(h) & there[rows.cusum])):
+        row, column = np.divmod(crossed, there.shape[1])
+        series = rows.cusum[row], column
+        found = cusum.crossing(Cusum(*at(more.cusum, crossed)), rows.k[row, 0], h.take(crossed), sigma[series])
+        _add(plan, CUSUM, series, found, spoken, centre, sigma)
     limit = more.ewma.limit(rows.weight, width)
-    row, column = np.nonzero(more.ewma.beyond(limit) & there[rows.ewma])
-    if len(row):
-        metric = rows.ewma[row]
-        found = ewma.crossing(Ewma(*at(more.ewma, (row, column))), limit[row, column], sigma[metric, column])
-        _add(plan, EWMA, (metric, column), found, spoken, centre, sigma)
+    if len(crossed := places(more.ewma.beyond(limit) & there[rows.ewma])):
+        row, column = np.divmod(crossed, there.shape[1])
+        series = rows.ewma[row], column
+        found = ewma.crossing(Ewma(*at(more.ewma, crossed)), limit.take(crossed), sigma[series])
+        _add(plan, EWMA, series, found, spoken, centre, sigma)
 
 
 def restarted(plan: Plan, more: More, h: Floats | None, series: Bools) -> More:
     """The charts from the start at these series [M, S]; with `h`, CUSUMs also where they have crossed it, like the first ones."""
     rows = plan.more
     over = series[rows.cusum] if h is None else series[rows.cusum] | more.cusum.beyond(h)
-    return More(more.cusum.restarted(over, plan.cusum_headstart[rows.cusum]), more.ewma.restarted(series[rows.ewma]))
+    return More(more.cusum.restarted(places(over), plan.cusum_headstart[rows.cusum]), more.ewma.restarted(places(series[rows.ewma])))
 
 
-Series = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]
-
-
-def _add(plan: Plan, bit: int, series: Series, found: Crossing, spoken: Spoken, centre: Floats, sigma: Floats) -> None:  # noqa: PLR0913, PLR0917 - both are needed for the least shift
+def _add(plan: Plan, bit: int, series: tuple[Ints, Ints], found: Crossing, spoken: Spoken, centre: Floats, sigma: Floats) -> None:  # noqa: PLR0913, PLR0917 - both are needed for the least shift
     """Apply signal_by, direction and min_effect, as `crossing.speak` does."""
     metric = series[0]
-    may = asked(plan, metric, found.side) & plan.by[bit][metric] & (found.shift >= least(plan, metric, centre[series], sigma[series]))
+    may = plan.may[bit][metric, found.side] & (found.shift >= least(plan, metric, centre[series], sigma[series]))
     where = metric[may], series[1][may]
     first = spoken.broken[where] == 0
     spoken.side[where[0][first], where[1][first]] = found.side[may][first]

@@ -43,7 +43,7 @@ def score(bank: Bank, statistics: Statistics) -> Score:
     np.clip(alone, -MOST_SIGMA, MOST_SIGMA, out=alone)
     of_last: tuple[Floats | float, Floats | float] = 0.0, 1.0
     if fit.correlated:
-        of_last = ahead, share = baseline.phi * bank.carry.value, np.where(bank.carry.speaks, fit.rest, 1.0)
+        of_last = ahead, share = bank.carry.tells(baseline.phi, fit.rest)
         z = (alone - ahead) / share
         np.clip(z, -MOST_SIGMA, MOST_SIGMA, out=z)
         centre = centre + ahead * sigma

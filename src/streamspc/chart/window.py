@@ -9,11 +9,11 @@ import numpy as np
 
 from streamspc.chart import cusum, ewma, multivariate, rule_crossing, rules, scales, shewhart
 from streamspc.chart.autocorrelation import Carry
-from streamspc.chart.crossing import Spoken, at, speak
+from streamspc.chart.crossing import Spoken, sides, speak, write
 from streamspc.chart.cusum import Cusum
 from streamspc.chart.ewma import Ewma
-from streamspc.chart.phase import phases
-from streamspc.chart.places import places
+from streamspc.chart.phase import without
+from streamspc.chart.places import at, places, put
 from streamspc.chart.rule_crossing import Rows
 from streamspc.chart.rules import Asked
 from streamspc.chart.score import score
@@ -24,15 +24,14 @@ if TYPE_CHECKING:
 
     from streamspc.chart.bank import Bank
     from streamspc.chart.crossing import Sides
-    from streamspc.chart.learning import Series
+    from streamspc.chart.places import Places
     from streamspc.chart.plan import Plan
     from streamspc.chart.rules import Bits
     from streamspc.chart.scales import More
     from streamspc.chart.score import Score
     from streamspc.model import Bools, Floats, Ints, Learnt, Sources, Statistics, StreamSpec
 
-SHEWHART_BIT = 1 << list(ChartKind).index(ChartKind.SHEWHART)
-EWMA_BIT = 1 << list(ChartKind).index(ChartKind.EWMA)
+SHEWHART_BIT = np.uint8(1 << list(ChartKind).index(ChartKind.SHEWHART))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +50,7 @@ class _Charts(NamedTuple):
     """The charts of all series [M, S] with this window's point, before any restart."""
 
     there: Bools
+    missing: Places  # where not
     score: Score
     cusum: Cusum
     over: Bools  # the CUSUM is beyond its limit
@@ -77,7 +77,7 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
         records=records,
         value=value,
         n=statistics.n,
-        phase=phases(bank, now.there, statistics.n * (not window.gap)),
+        phase=without(bank.fit.phase, now.missing, statistics.n.take(now.missing) * (not window.gap)),
         broken=spoken.broken,
         side=spoken.side,
         onset_lag=spoken.lag,
@@ -89,7 +89,7 @@ def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics
         **_shown(bank, now),  # type: ignore[arg-type]  # floats, all of them
     )
     _move(bank, now, spoken)
-    learnt = _learn(bank, replace(statistics, value=value), spoken, window.start)
+    learnt = _learn(bank, replace(statistics, value=value) if window.gap else statistics, spoken, window.start)
     if learnt is not None:
         points = replace(points, learnt=learnt)
     return multivariate.advance(spec, bank, statistics, points) if spec.multivariate else points
@@ -104,21 +104,22 @@ def _shown(bank: Bank, now: _Charts) -> dict[str, Floats]:
 
 
 def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints) -> tuple[Floats, _Charts, Spoken, Bits | None]:
-    """The values that count, the charts with them, and what those and their run rules say; the bank is as before."""
+    """The values that count, the charts with them, and what those and their run rules say; counters of the bank move."""
     shape = len(bank.plan.metrics), len(bank.segments)
     if statistics.value.shape != shape or records.shape != shape[1:]:
         raise ValueError(f"statistics {statistics.value.shape} and records {records.shape} do not fit a bank of {shape}")
     plan = bank.plan
     value = np.full(shape, np.nan) if window.gap else statistics.value
-    there = ~np.isnan(value)
-    scored = score(bank, replace(statistics, value=value))
+    nowhere = np.isnan(value)
+    there, missing = ~nowhere, places(nowhere)
+    scored = score(bank, replace(statistics, value=value) if window.gap else statistics)
     z = scored.z
-    ewma = bank.ewma.step(z, there, plan.ewma_lambda)
+    ewma = bank.ewma.step(z, missing, plan.ewma_lambda)
     limit = ewma.limit(plan.ewma_lambda, bank.limits.ewma)
-    rows = _rows(bank, there, scored) if len(plan.ruled) else None
+    rows = _rows(bank, scored) if len(plan.ruled) else None
     more = scales.step(plan.more, bank.more, z, there) if plan.more.any() else None
-    cusum = bank.cusum.step(z, there, plan.cusum_k)
-    now = _Charts(there, scored, cusum, cusum.beyond(bank.limits.cusum), ewma, limit, rows, more)
+    cusum = bank.cusum.step(z, missing, plan.cusum_k)
+    now = _Charts(there, missing, scored, cusum, cusum.beyond(bank.limits.cusum), ewma, limit, rows, more)
     spoken = _speak(bank, now)
     if more is not None:
         scales.tell(
@@ -131,16 +132,16 @@ def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints)
     return value, now, spoken, None if rows is None else _speak_rules(plan, rows, spoken)
 
 
-def _rows(bank: Bank, there: Bools, scored: Score) -> Rows:
+def _rows(bank: Bank, scored: Score) -> Rows:
     """The run rules. They look at z alone, so that the law of a rule about order does not change with n."""
     ruled = bank.plan.ruled
     every = len(ruled) == len(bank.plan.metrics)  # then nothing is copied
-    wanted = (scored.z, scored.distance, scored.sigma, bank.limits.stretch, bank.limits.shewhart, bank.baseline.centre, bank.baseline.phi)
-    z, distance, sigma, stretch, limit, centre, phi = (array if every else array[ruled] for array in wanted)
-    limit = limit / stretch
-    z = z / stretch
-    runs, bits = rules.step(bank.runs, z, z, there[ruled], Asked(bank.plan.asked, limit))
-    return Rows(runs, bits, z, distance, sigma, sigma / (1.0 - phi), centre, stretch, limit)
+    wanted = (scored.z, scored.distance, scored.sigma, bank.baseline.centre, bank.baseline.phi, bank.limits.stretch, bank.limits.shewhart)
+    z, distance, sigma, centre, phi, stretch, limit = wanted if every else [array[ruled] for array in wanted]
+    if bank.fit.stretched:
+        limit, z = limit / stretch, z / stretch
+    runs, bits = rules.step(bank.runs, z, z, Asked(bank.plan.asked, limit))
+    return Rows(runs, bits, z, distance, sigma, centre, phi, stretch, limit)
 
 
 def _speak_rules(plan: Plan, rows: Rows, spoken: Spoken) -> Bits | None:
@@ -148,13 +149,12 @@ def _speak_rules(plan: Plan, rows: Rows, spoken: Spoken) -> Bits | None:
     told = rule_crossing.tell(plan, rows)
     if not told.rules.any():
         return None
-    series = plan.ruled[told.series[0]], told.series[1]
     bits, signals = np.zeros(spoken.broken.shape, np.uint16), told.rules != 0
-    bits[series] = told.rules
-    first = signals & (spoken.broken[series] & SHEWHART_BIT == 0)
-    spoken.side[series] = np.where(first, told.side, spoken.side[series])
-    spoken.lag[series] = np.maximum(spoken.lag[series], told.lag)
-    spoken.broken[series] |= signals.astype(np.uint8) * np.uint8(SHEWHART_BIT)
+    broken, side, lag = at(spoken, told.series)
+    first = signals & (broken & SHEWHART_BIT == 0)
+    put(bits, told.series, told.rules)
+    added = Spoken(broken | signals * SHEWHART_BIT, np.where(first, told.side, side), np.maximum(lag, told.lag))
+    write(spoken, told.series, added)
     return bits
 
 
@@ -165,9 +165,9 @@ def _speak(bank: Bank, now: _Charts) -> Spoken:
     series = places(crossed & now.there)
     shape = crossed.shape
     spoken = Spoken(np.zeros(shape, np.uint8), np.zeros(shape, np.int8), np.zeros(shape, np.int32))
-    metric = series[0]
-    if len(metric):
-        _, sigma, distance, z, *_ = at(now.score, series)
+    if len(series):
+        metric = series // shape[1]
+        sigma, distance, z = at((now.score.sigma, now.score.distance, now.score.z), series)
         middle, limit, phi = at((bank.baseline.centre, now.ewma_limit, bank.baseline.phi), series)
         lasting = sigma / (1.0 - phi)  # a shift that lasts shows in residuals by (1 - phi) of itself
         width, h = at((limits.shewhart, limits.cusum), series)
@@ -176,37 +176,37 @@ def _speak(bank: Bank, now: _Charts) -> Spoken:
             cusum.crossing(Cusum(*at(now.cusum, series)), plan.cusum_k[metric, 0], h, lasting),
             ewma.crossing(Ewma(*at(now.ewma, series)), limit, lasting),
         )
-        told = speak(plan, metric, crossings, middle, sigma)
-        spoken.broken[series], spoken.side[series], spoken.lag[series] = told
+        write(spoken, series, speak(plan, metric, crossings, middle, sigma))
     return spoken
 
 
-def _first(bank: Bank, series: Series) -> Sides | None:
+def _first(bank: Bank, series: Places) -> Sides | None:
     """On which side the point before was, at q series of metrics that want a second point; ALONE at the others."""
     confirmed = bank.plan.confirmed
     if not len(confirmed):
         return None
     row = np.full(len(bank.plan.metrics), -1)
     row[confirmed] = np.arange(len(confirmed))
-    at = row[series[0]]
-    return np.where(at < 0, shewhart.ALONE, bank.unconfirmed.side[at, series[1]])
+    metric, column = np.divmod(series, len(bank.segments))
+    return np.where(row[metric] < 0, shewhart.ALONE, bank.unconfirmed.side[row[metric], column])
 
 
 def _move(bank: Bank, now: _Charts, spoken: Spoken) -> None:
     """The charts that the next window begins with. At a signal of any of them, all charts of the series begin again."""
     told = spoken.broken != 0
-    bank.cusum = now.cusum.restarted(now.over | told, bank.plan.cusum_headstart)
-    bank.ewma = now.ewma.restarted(told)
+    over, signals = places(now.over | told), places(told)
+    bank.cusum = now.cusum.restarted(over, bank.plan.cusum_headstart) if len(over) else now.cusum
+    bank.ewma = now.ewma.restarted(signals) if len(signals) else now.ewma
     if now.more is not None:
         bank.more = scales.restarted(bank.plan, now.more, bank.limits.more_cusum, told)
     if bank.fit.correlated:
         speaks = now.there & ~told & (bank.baseline.version > 0)
-        bank.carry = Carry(np.where(speaks, now.score.alone, 0.0), speaks)
+        bank.carry = Carry.of(now.score.alone, speaks)
     if len(confirmed := bank.plan.confirmed):
-        side = shewhart.sides(now.score.z[confirmed], bank.limits.shewhart[confirmed])
+        side = sides(now.score.z[confirmed], bank.limits.shewhart[confirmed])
         bank.unconfirmed = shewhart.Unconfirmed(side).restarted(told[confirmed])
     if now.rows is not None:
-        bank.runs = now.rows.runs.restarted(told if len(bank.plan.ruled) == len(told) else told[bank.plan.ruled])
+        bank.runs = now.rows.runs.restarted(places(told[bank.plan.ruled]))
 
 
 def teach(bank: Bank, statistics: Statistics, start: int) -> None:
