@@ -130,7 +130,8 @@ class App:
             if "gate" in self.roles and (spec.clean_topic or spec.quarantine_topic):
                 yield GateRole(kafka, semantics, spec.name, local, self.ends)
         if "chart" in self.roles:
-            yield ChartRole(kafka, semantics, local, self.local.snapshot_every, until_end=self.ends is not None)
+            every, most = self.local.snapshot_every, self.local.max_exported_series
+            yield ChartRole(kafka, semantics, local, every, until_end=self.ends is not None, max_exported_series=most)
         if "notify" in self.roles:
             for receiver in self.local.receivers:
                 built = sender.build(receiver, semantics, self.local.alerting.links)

@@ -162,6 +162,11 @@ class PythonConsumer:
         fresh = time.monotonic() - asked.at <= self._local.fetch_wait + _LATE_REPLY
         return bool(fresh and self._subscription.position(their).offset >= asked.end)
 
+    def held_back(self, place: Place) -> bool:
+        """Whether the brokers last said that there are records beyond the stable end."""
+        asked = self._fetcher.asked.get(TopicPartition(*place))
+        return asked is not None and asked.high > asked.end
+
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has. Raises Fatal where there is none of that name."""
         with mapped(f"look up topic {topic}"):

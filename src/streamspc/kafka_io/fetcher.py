@@ -22,9 +22,10 @@ _PAUSED_WAIT_MS = 100  # a fetch that is under way holds up partitions that are 
 
 
 class Asked(NamedTuple):
-    """What the last reply said of a partition: the end of what is stable, and when (monotonic seconds)."""
+    """What the last reply said of a partition: the end of what is stable, of all there is, and when (monotonic seconds)."""
 
     end: int
+    high: int
     at: float
 
 
@@ -73,13 +74,13 @@ class Fetcher(library.Fetcher):  # type: ignore[misc]  # the library has no type
         for fetch in list(self._completed_fetches)[before:]:
             data = fetch.partition_data
             if data.error_code == 0:
-                self.asked[fetch.topic_partition] = Asked(data.last_stable_offset, now)
+                self.asked[fetch.topic_partition] = Asked(data.last_stable_offset, data.high_watermark, now)
             else:
                 self.asked.pop(fetch.topic_partition, None)
         if response.error_code == 0:  # partitions without news are left out of the reply: what was known of them still holds
             for place in fetch_offsets:
                 if place in self.asked:
-                    self.asked[place] = Asked(self.asked[place].end, now)
+                    self.asked[place] = self.asked[place]._replace(at=now)
 
     def _handle_fetch_error(self, node_id: Any, exception: Any) -> None:
         super()._handle_fetch_error(node_id, exception)

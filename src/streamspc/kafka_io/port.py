@@ -64,6 +64,7 @@ class Consumer(Protocol):
     def bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]: ...  # first offset, stable end
     def offsets_at(self, places: Iterable[Place], time_ms: int) -> dict[Place, int]: ...  # first of that Kafka timestamp or later; else end
     def at_end(self, place: Place) -> bool: ...  # fetchable, and nothing left to read when last asked
+    def held_back(self, place: Place) -> bool: ...  # when last asked, an open transaction held records behind the stable end
     def partitions(self, topic: str) -> int: ...
     def group_token(self) -> object: ...  # taken right after poll, given to transact; raises Fenced when membership is lost
     def close(self) -> None: ...

@@ -70,6 +70,7 @@ class Local:
     kafka: KafkaLocal
     receivers: tuple[ReceiverLocal, ...] = ()
     listen: str = "127.0.0.1:9404"
+    max_exported_series: int = 5_000  # that have rows of their own in /metrics
     log_level: str = "info"
     log_format: Literal["auto", "console", "logfmt", "json"] = "auto"
     drain: float = 25.0  # SIGTERM to exit, at most

@@ -22,7 +22,7 @@ from streamspc.roles.control import read_to_end
 from streamspc.roles.folding import Answered, Owned, answered, committed
 from streamspc.roles.meters import Lag, Meters
 from streamspc.roles.outbox import Outbox
-from streamspc.roles.panel import Panel
+from streamspc.roles.panel import Panel, born
 from streamspc.roles.pulse import LONG, Pulse, commit_deadline, longest_step
 from streamspc.state import restore, save
 
@@ -51,6 +51,7 @@ class ChartRole:
     local: KafkaLocal
     snapshot_every: float = 60.0
     until_end: bool = False
+    max_exported_series: int = 5_000
     clock: Callable[[], float] = time.monotonic
     owned: dict[Place, Owned] = field(default_factory=dict)
     meters: Meters = field(default_factory=lambda: Meters("chart"))
@@ -59,14 +60,23 @@ class ChartRole:
         self.topics = names(self.semantics.app)
         self.name = "chart"
         self.config = self.semantics.hash()
-        self.panel = Panel()
+        self.panel = Panel(self.max_exported_series)
         self.pulse = Pulse(longest_step(self.local))
-        self.lag = Lag("chart", "")  # its log holds the tallies of all streams
+        self.lag = Lag(self.meters, "", self.topics.tallies)  # its log holds the tallies of all streams
+        self.saved: tuple[float, int] | None = None  # when a snapshot was last committed (epoch seconds), and its bytes
+        self.restored: float | None = None  # seconds that the last restore took
+        self.meters.count("spc_snapshots_total", (), 0)
+        born([(spec.name, spec.series) for spec in self.semantics.streams], self.meters)
 
     @property
     def view(self) -> View:
         """The last points of every series, episodes, frontiers."""
-        return self.meters.view(self.name, **self.panel.families(), spc_consumer_lag_records=self.lag.rows)
+        more = self.lag.families()
+        if self.saved is not None:
+            more |= {"spc_last_snapshot_timestamp_seconds": [((), self.saved[0])], "spc_last_snapshot_bytes": [((), float(self.saved[1]))]}
+        if self.restored is not None:
+            more["spc_restore_duration_seconds"] = [((), self.restored)]
+        return self.meters.view(self.name, self.panel.families(), **more)
 
     def connect(self) -> None:
         """New clients; partitions come with the first poll."""
@@ -95,6 +105,7 @@ class ChartRole:
             self.owned[Place(batch.topic, batch.partition)].take(batch)
         outbox, now = Outbox(self.topics, self.semantics.chart_partitions), self.clock()
         shown = [(place.partition, self._fold(place, outbox, now, len(moved))) for place in sorted(moved)]
+        points = outbox.bytes
         snapshots = self._snapshots(outbox, now)
         offsets = {place: committed(self.owned[place].answered) for place in {*snapshots, *moved}}
         if offsets:
@@ -103,6 +114,9 @@ class ChartRole:
                 self.producer.transact(outbox.sends(), offsets, self.consumer, token, commit_deadline(self.local))
         for partition, out in shown:
             self.panel.show(partition, self.owned[Place(self.topics.tallies, partition)].state, out, self.meters)
+        if snapshots:
+            self.meters.count("spc_snapshots_total", (), len(snapshots))
+            self.saved = time.time(), outbox.bytes - points
         self._forget(snapshots)
         self._hold_back()
         self.lag.look(self.consumer, self.pulse)
@@ -157,6 +171,7 @@ class ChartRole:
         answered since.
         """
         self.pulse.beat(LONG)
+        begun = self.clock()
         self.generation = self.consumer.generation()
         places = sorted(self.consumer.assignment())
         found = self.consumer.committed(places)
@@ -182,7 +197,8 @@ class ChartRole:
             owned.paused = False
         self.consumer.resume(places)
         self.panel.keep({place.partition for place in places})
-        self.meters.assigned = True
+        self.meters.restored()
+        self.restored = self.clock() - begun
 
     def _restore(self, place: Place, silent: Answered) -> Owned:
         snapshots = Place(self.topics.snapshots, place.partition)

@@ -71,19 +71,23 @@ class GateRole:
         self.book = Book(self.spec, self.semantics.chart_partitions)
         self.opened = False  # by an override that came since: whoever waits looks again
         self.pulse = Pulse(longest_step(self.local))
-        self.lag = Lag("gate", self.stream_name)
+        self.lag = Lag(self.meters, self.stream_name, self.spec.topic)
+        for way in ("read", "clean", "quarantine"):
+            self.meters.count("spc_records_total", (self.stream_name, "gate", way), 0)
         for reason in Reason:
             self.meters.count("spc_records_refused_total", (self.stream_name, "gate", reason.value), 0)
 
     @property
     def view(self) -> View:
         """Records by route, storms, what waits."""
-        waiting = sum(source.waits_for != NEVER for source in self.sources.values())
+        waiting = {place for place, source in self.sources.items() if source.waits_for != NEVER}
+        backlog = sum(records for place, records in self.lag.behind.items() if place not in waiting)
         return self.meters.view(
             self.name,
             spc_storm_active=[((self.stream_name,), float(self.book.stormy()))],
-            spc_gate_waiting_partitions=[((self.stream_name,), float(waiting))],
-            spc_consumer_lag_records=self.lag.rows,
+            spc_gate_waiting_partitions=[((self.stream_name,), float(len(waiting)))],
+            spc_gate_backlog_records=[((self.stream_name,), backlog)],
+            **self.lag.families(),
         )
 
     def connect(self) -> None:
@@ -228,7 +232,7 @@ class GateRole:
             if start.lost:
                 self.meters.count("spc_records_refused_total", (self.stream_name, "gate", Reason.RETENTION_GAP.value), start.lost)
         self.sources = {place: Source(start.watermark, start.offset) for place, start in found.items()}
-        self.meters.assigned = True
+        self.meters.restored()
 
     def _read_up_to(self, place: Place, end: int) -> bool:
         source = self.sources[place]

@@ -23,7 +23,7 @@ from streamspc.kafka_io.topics import names
 from streamspc.model import Signal, View
 from streamspc.roles.clients import close_all
 from streamspc.roles.control import read_to_end
-from streamspc.roles.meters import Meters
+from streamspc.roles.meters import Lag, Meters
 from streamspc.roles.pulse import LONG, Pulse, commit_deadline, longest_step
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class HearingRole(ABC):
         self.pulse = Pulse(longest_step(self.local))
         topics = names(self.semantics.app)
         self.signals, self.records = Place(topics.signals, 0), Place(topics.outbox, 0)
+        self.lag = Lag(self.meters, "", self.signals.topic)
         self.logs = frozenset(spec.name for spec in self.semantics.streams if spec.clock == "log")
         self.book = self._empty()
         for result in RESULTS:
@@ -101,6 +102,8 @@ class HearingRole(ABC):
         elif self.owner:
             token = self.consumer.group_token()
             self._work(token, self._hear(batches), heard=bool(batches))
+        if not new:
+            self.lag.look(self.consumer, self.pulse)
         self.view = self._look()
         return self._at_once() and self.owner and not new and not self._waiting()
 
@@ -181,7 +184,7 @@ class HearingRole(ABC):
         self.generation = self.consumer.generation()
         close_all(self, "producer")
         self.owner = self.signals in self.consumer.assignment()
-        self.meters.assigned = True  # a standby is ready: it has nothing to do
+        self.meters.restored()  # a standby is ready: it has nothing to do
         if not self.owner:
             return
         self.producer = self.kafka.producer(self.group)
@@ -236,6 +239,7 @@ class HearingRole(ABC):
         oldest = (self.times.wall() - min(waiting)) / 1e6 if waiting else 0.0
         return self.meters.view(
             self.name,
+            spc_notifications_lag_signals=[(mine, sum(self.lag.behind.values()))],
             spc_notifications_pending=[(mine, float(len(waiting)))],
             spc_notifications_oldest_age_seconds=[(mine, max(0.0, oldest))],
             spc_receiver_episodes=[(mine, float(len(self.book.members)))],

@@ -73,7 +73,9 @@ class ObserveRole:
         self.name = f"observe.{self.stream_name}"
         self.group = f"{self.semantics.app}.{self.stream_name}.observe"
         self.pulse = Pulse(longest_step(self.local))
-        self.lag = Lag("observe", self.stream_name)
+        self.lag = Lag(self.meters, self.stream_name, self.spec.topic)
+        self.meters.count("spc_records_total", (self.stream_name, "observe", "read"), 0)
+        self.meters.count("spc_held_back_total", (self.stream_name,), 0)
         for reason in Reason:
             self.meters.count("spc_records_refused_total", (self.stream_name, "observe", reason.value), 0)
 
@@ -85,7 +87,7 @@ class ObserveRole:
             for place, s in self.sources.items()
             if s.watermark not in (NEVER, END)
         ]
-        return self.meters.view(self.name, spc_watermark_timestamp_seconds=marks_now, spc_consumer_lag_records=self.lag.rows)
+        return self.meters.view(self.name, spc_watermark_timestamp_seconds=marks_now, **self.lag.families())
 
     def connect(self) -> None:
         """New clients, and how far the stream is judged; partitions come with the first poll."""
@@ -156,7 +158,7 @@ class ObserveRole:
             if start.lost:
                 self.meters.count("spc_records_refused_total", (self.stream_name, "observe", Reason.RETENTION_GAP.value), start.lost)
         self.sources = {place: Source(start.watermark, start.offset, start.committed) for place, start in found.items()}
-        self.meters.assigned = True
+        self.meters.restored()
 
     def _report(self, progress: dict[Place, Progress], ends: dict[Place, int]) -> None:
         """Add what has to be said of partitions beside their records: first sight, idleness, the promised end."""
@@ -246,6 +248,7 @@ class ObserveRole:
             if pause != source.paused:
                 (self.consumer.pause if pause else self.consumer.resume)([place])
                 source.paused = pause
+                self.meters.count("spc_held_back_total", (self.stream_name,), int(pause))
 
     def _count(self, batches: list[Batch], progress: dict[Place, Progress]) -> None:
         self.meters.count("spc_records_total", (self.stream_name, "observe", "read"), sum(map(len, batches)))

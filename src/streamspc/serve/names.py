@@ -32,7 +32,8 @@ TABLE = (
     Metric("spc_control_limit", "gauge", (*SERIES, "limit"), "Control limit of the Shewhart chart: limit is lcl or ucl."),
     Metric("spc_statistic", "gauge", ON_CHART, "Chart statistic in sigma: chart is shewhart, cusum_up, cusum_down or ewma."),
     Metric("spc_statistic_limit", "gauge", ON_CHART, "Limit of the chart statistic in sigma; beyond it the chart signals."),
-    Metric("spc_out_of_control", "gauge", ON_CHART, "Whether the chart signals at the last window (1) or not (0)."),
+    Metric("spc_out_of_control", "gauge", SERIES, "Whether an episode is open, or was in the last two minutes (1), or not (0)."),
+    Metric("spc_signal", "gauge", ON_CHART, "Whether the chart (shewhart, cusum, ewma) signals at the last window (1) or not (0)."),
     Metric("spc_violations_total", "counter", ON_CHART, "Windows at which the chart signalled."),
     Metric("spc_phase", "gauge", SERIES, "Phase of the last window: 1 learnt from, 2 judged, 3 too few records, 4 provisional."),
     Metric("spc_baseline_version", "gauge", SERIES, "Version of the frozen baseline; 0 while it is learnt."),
@@ -44,15 +45,17 @@ TABLE = (
     # windows and episodes
     Metric("spc_window_end_timestamp_seconds", "gauge", ("stream",), "End of the last closed window, in event time."),
     Metric("spc_windows_total", "counter", ("stream",), "Windows closed and charted."),
-    Metric("spc_rejected_windows_total", "counter", ("stream",), "Windows of a segment, or of the whole stream, that were rejected."),
+    Metric("spc_verdicts_total", "counter", ("stream", "verdict"), "Windows of a segment, or of the whole stream: accepted or rejected."),
     Metric("spc_open_windows", "gauge", ("stream",), "Windows with tallies that are not closed yet."),
     Metric("spc_episodes_open", "gauge", ("stream",), "Episodes that are open now."),
     Metric("spc_level_shifts_awaiting", "gauge", ("stream",), "Level shifts that reject no more, and await baseline accept or reset."),
     Metric("spc_rejections_lifted_total", "counter", ("stream",), "Windows of a segment that passed since a level shift awaits an answer."),
     Metric("spc_episodes_total", "counter", ("stream", "metric"), "Episodes that were opened."),
+    Metric("spc_expected_false_episodes_total", "counter", ("stream",), "Episodes that false_alarms promises while nothing changes."),
     Metric("spc_gaps_total", "counter", ("stream",), "Runs of empty windows too long to be charted one by one."),
     Metric("spc_storm_active", "gauge", ("stream",), "Whether the storm guard lets rejected windows pass (1) or not (0)."),
     Metric("spc_series", "gauge", ("stream",), "Series that have charts."),
+    Metric("spc_series_hidden", "gauge", ("stream",), "Series that have charts and are not shown here: server.max_exported_series."),
     Metric("spc_series_dropped_total", "counter", ("stream",), "Segments without charts of their own because of max_segments."),
     # records and time
     Metric(
@@ -64,12 +67,24 @@ TABLE = (
     Metric("spc_records_unjudged_total", "counter", ("stream",), "Records accepted without a judgement: no baseline, or too few records."),
     Metric("spc_watermark_timestamp_seconds", "gauge", ("stream", "partition"), "Watermark of a source partition, in event time."),
     Metric("spc_frontier_timestamp_seconds", "gauge", ("stream",), "Frontier of a stream, in event time: earlier windows are closed."),
+    Metric("spc_held_back_total", "counter", ("stream",), "Times a source partition was max_open_windows ahead of others and had to wait."),
     Metric("spc_gate_waiting_partitions", "gauge", ("stream",), "Source partitions whose next record waits for its verdict."),
+    Metric("spc_gate_backlog_records", "gauge", ("stream",), "Records behind the gate's position where it does not wait for a verdict."),
     # Kafka
     Metric("spc_consumer_lag_records", "gauge", ("role", "stream", "partition"), "Offsets between the role's position and the stable end."),
+    Metric(
+        "spc_last_stable_offset_age_seconds",
+        "gauge",
+        ("role", "stream", "partition"),
+        "How long an open transaction has held back what can be read.",
+    ),
     Metric("spc_txn_duration_seconds", "histogram", ("role",), "Duration of committed transactions."),
     Metric("spc_txn_total", "counter", ("role", "result"), "Transactions by result: committed or failed."),
     Metric("spc_last_commit_timestamp_seconds", "gauge", ("role",), "When the role last committed a transaction."),
+    Metric("spc_snapshots_total", "counter", (), "Snapshots of a chart partition that were committed."),
+    Metric("spc_last_snapshot_timestamp_seconds", "gauge", (), "When a snapshot was last committed."),
+    Metric("spc_last_snapshot_bytes", "gauge", (), "Size of the snapshots that were committed then."),
+    Metric("spc_restore_duration_seconds", "gauge", (), "How long the last restore of chart partitions took."),
     # notifications
     Metric(
         "spc_notifications_total",
@@ -79,6 +94,7 @@ TABLE = (
     ),
     Metric("spc_notifications_pending", "gauge", ("receiver",), "Notifications committed to be sent that are not settled."),
     Metric("spc_notifications_oldest_age_seconds", "gauge", ("receiver",), "Age of the oldest pending notification."),
+    Metric("spc_notifications_lag_signals", "gauge", ("receiver",), "Signals that the receiver's role has not heard."),
     Metric("spc_receiver_episodes", "gauge", ("receiver",), "Episodes that the receiver is or will be told of, and are not settled."),
     Metric("spc_receiver_disabled", "gauge", ("receiver",), "Whether the receiver answered that it is gone for ever (1) or not (0)."),
 )

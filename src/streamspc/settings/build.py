@@ -118,6 +118,7 @@ def local(settings: Settings) -> Local:
         kafka=_kafka(settings),
         receivers=tuple(map(_receiver, settings.receivers)),
         listen=settings.server.listen,
+        max_exported_series=settings.server.max_exported_series,
         log_level=settings.log.level,
         log_format=settings.log.format,
         drain=_seconds(settings.drain),

@@ -28,6 +28,8 @@ class Server(Part):
     """Address and port of /metrics, /-/healthy and /-/ready; `:9404` is every address."""
     external_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
     """Where people reach the page, for links in messages."""
+    max_exported_series: Integer = Field(default=5_000, ge=0)
+    """Series of a process that have rows of their own in /metrics; the whole stream's always have."""
 
 
 class Log(Part):

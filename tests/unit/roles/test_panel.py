@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from driving import LOCAL, Roles, prepare, produce, read, run
 from strategies import METRICS, SHOPS, blocks, folded, quick, semantics, source
 from streamspc import wire
-from streamspc.flow import State, ready
+from streamspc.flow import State, fold, ready
 from streamspc.kafka_io.memory import MemoryKafka
 from streamspc.model import ChartKind, ChartSpec, View
 from streamspc.roles.chart import ChartRole
@@ -45,6 +45,11 @@ def rows(view: View) -> dict[str, dict[tuple[str, ...], float]]:
         assert len(set(family.labels)) == len(family.labels), family.name
         found[family.name] = dict(zip(family.labels, family.values, strict=True))
     return found
+
+
+def labels(panel: Panel, family: str) -> set[tuple[str, ...]]:
+    """Label values of a family."""
+    return set(rows(View("chart", tuple(panel.families())))[family])
 
 
 def test_every_series_of_every_role_is_shown_once_and_has_a_name(ran):
@@ -87,8 +92,10 @@ def test_what_happened_is_counted_once(ran):
     opened = Counter(v and b'"kind":"open"' in v for batch in read(kafka, "app.signals") for v in batch.values)[True]
     gates = rows(gate.view)["spc_records_total"]
 
+    charted = sum(int((p.phase != 255).any(axis=0).sum()) for p in points)
     assert len(whole) == shown["spc_windows_total"]["s",] > 10
-    assert shown["spc_rejected_windows_total"]["s",] == len(verdicts) > 3
+    assert shown["spc_verdicts_total"]["s", "rejected"] == len(verdicts) > 3
+    assert shown["spc_verdicts_total"]["s", "accepted"] == charted - len(verdicts) > 3
     assert sum(shown["spc_episodes_total"].values()) == opened > 3
     assert sum(shown["spc_violations_total"].values()) == sum(int(np.bitwise_count(p.broken).sum()) for p in points)
     assert gates["s", "gate", "read"] == gates["s", "gate", "clean"] + gates["s", "gate", "quarantine"] == 300
@@ -106,7 +113,8 @@ def test_baselines_are_counted_and_those_in_doubt_shown():
     some = [points.learnt for out in again for points in out.points if points.learnt is not None]
     for name, expected in (("spc_baselines_total", "metric"), ("spc_baseline_windows_dropped_total", "dropped")):
         assert sum(n for (at, _), n in meters.counts.items() if at == name) == sum(len(getattr(one, expected)) for one in some) > 0
-    assert panel.families()["spc_series_provisional"] == [(("s",), float((state.streams["s"].bank.baseline.doubt != 0).sum()))]
+    shown = rows(View("chart", tuple(panel.families())))["spc_series_provisional"]
+    assert shown == {("s",): float((state.streams["s"].bank.baseline.doubt != 0).sum())}
     assert state.streams["s"].bank.baseline.doubt[0].any()
     lines = [line for line in said if line["event"] == "baselines estimated"]
     assert [(line["series"], line["dropped"]) for line in lines] == [(len(one.metric), len(one.dropped)) for one in some]
@@ -120,13 +128,12 @@ def test_a_partition_that_moves_takes_its_series_along(ran):
         state = State.begin(SPEC, place.partition)
         for out in folded(state, blocks(ready(SPEC.streams[0]), [source(1, 90)], 1)):
             panel.show(place.partition, owned.state, out, meters)
-    both = {row[0] for row in panel.families()["spc_value"]}
+    both = labels(panel, "spc_violations_total")
     panel.keep({1})
-    one = {row[0] for row in panel.families()["spc_value"]}
 
-    assert one < both
+    assert labels(panel, "spc_violations_total") < both
     panel.keep(set())
-    assert panel.families() == {}
+    assert panel.families() == []
 
 
 def test_times_are_those_of_the_partition_that_is_behind():
@@ -139,11 +146,93 @@ def test_times_are_those_of_the_partition_that_is_behind():
             panel.show(partition, state, out, Meters("chart"))
         if partition == 1:
             behind = state.streams["s"]
-    found = panel.families()
+    found = rows(View("chart", tuple(panel.families())))
 
-    assert found["spc_frontier_timestamp_seconds"] == [(("s",), behind.frontier.at / 1e6)]
-    assert found["spc_window_end_timestamp_seconds"] == [(("s",), behind.windows.next / 1e6)]
-    assert {row[0] for row in found["spc_series"]} == {("s",)}
+    assert found["spc_frontier_timestamp_seconds"] == {("s",): behind.frontier.at / 1e6}
+    assert found["spc_window_end_timestamp_seconds"] == {("s",): behind.windows.next / 1e6}
+    assert set(found["spc_series"]) == {("s",)}
+
+
+class Shown:
+    """One chart partition that is folded block by block and shown, on a clock of its own."""
+
+    def __init__(self, most=5_000):
+        self.spec, self.now = semantics(1), 1000.0
+        self.panel, self.meters = Panel(most, lambda: self.now), Meters("chart")
+        self.log = blocks(ready(self.spec.streams[0]), [source(1, 150)], 1)
+        self.state = State.begin(self.spec, 0)
+
+    def steps(self):
+        """After each block: what is shown, and what came of the block."""
+        for out in (fold(self.state, block) for block in self.log):
+            self.panel.show(0, self.state, out, self.meters)
+            yield rows(View("chart", tuple(self.panel.families()))), out
+
+
+def test_an_episode_is_shown_for_a_while_after_it_ended():
+    """Out of control is what has an open episode, or had one in the last two minutes, however soon it was over; then it is 0."""
+    one = Shown()
+    opened = ended = 0
+    for shown, out in one.steps():
+        of = one.state.streams["s"].episodes
+        for row, segment in np.argwhere(of.state.open).tolist():
+            opened += 1
+            assert shown["spc_out_of_control"]["s", one.spec.streams[0].series[row], of.segments[segment]] == 1.0
+        for signal in out.signals:
+            if signal.kind == "resolve":
+                ended += 1
+                assert shown["spc_out_of_control"]["s", signal.metric, signal.segment] == 1.0
+    held = sum(shown["spc_out_of_control"].values())
+    one.now += 121.0
+    later = rows(View("chart", tuple(one.panel.families())))["spc_out_of_control"]
+
+    assert opened > 3
+    assert ended > 3
+    assert sum(later.values()) == int(of.state.open.sum()) < held
+
+
+def test_counters_of_series_begin_at_nothing():
+    """A counter is there at 0 before its first event, so that a rate sees that one, too."""
+    seen: set[bool] = set()
+    before: set[tuple[str, ...]] = set()
+    for shown, out in Shown().steps():
+        for points in out.points:
+            for metric, segment in zip(*np.nonzero(points.broken), strict=True):
+                for bit, chart in enumerate(("shewhart", "cusum", "ewma")):
+                    if points.broken[metric, segment] >> bit & 1:
+                        seen.add(("s", points.metrics[metric], points.segments[segment], chart) in before)
+        before = set(shown.get("spc_violations_total", {}))
+
+    assert seen == {True}
+
+
+def test_more_series_than_may_be_shown_are_counted():
+    """At most so many series have rows; the whole stream always has, those that came first stay, and the rest is a number."""
+    kept: set[tuple[str, ...]] = set()
+    all_of_it, few = Shown(), Shown(4)
+    *_, (everything, _) = all_of_it.steps()
+    for shown, _ in few.steps():
+        now = set(shown.get("spc_value", {}))
+        assert {row[2] for row in kept} <= {row[2] for row in shown.get("spc_out_of_control", {})}
+        kept = now
+    metrics = len(few.spec.streams[0].series)
+
+    assert "*" in {row[2] for row in kept}
+    assert len(shown["spc_out_of_control"]) <= max(4, metrics) < len(everything["spc_out_of_control"])
+    assert shown["spc_series_hidden"]["s",] == len(everything["spc_out_of_control"]) - len(shown["spc_out_of_control"]) > 0
+    assert everything["spc_series_hidden"]["s",] == 0.0
+
+
+def test_the_promise_grows_with_the_windows_that_are_judged():
+    """Expected false episodes are the judged windows over the promised average between them."""
+    one, judged = Shown(), 0
+    for _, out in one.steps():
+        judged += sum(bool((points.phase == 1).any()) for points in out.points)
+    arl0 = one.spec.streams[0].budget.arl0
+    counted = one.meters.counts["spc_expected_false_episodes_total", ("s",)]
+
+    assert judged > 10
+    assert counted == pytest.approx(judged / arl0)
 
 
 def test_a_scrape_may_come_at_any_moment():

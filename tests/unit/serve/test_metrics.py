@@ -153,14 +153,14 @@ def test_roles_readiness_is_shown():
 
 @pytest.mark.parametrize("openmetrics", [False, True])
 def test_hundred_thousand_samples_are_quick(openmetrics):
-    """100,000 samples take well under half a second of CPU, in either format."""
+    """100,000 samples take less than a fifth of a second of CPU, in either format."""
     labels = [("stream", f"metric{i % 20}", f"segment{i // 20}") for i in range(50_000)]
     values = np.random.default_rng(1).normal(size=len(labels))
     view = View("chart", (Family("spc_value", labels, values), Family("spc_center", labels, values)))
     begun = time.process_time()
     body = text.write(gather([view], "h"), openmetrics=openmetrics)
 
-    assert time.process_time() - begun < 0.5
+    assert time.process_time() - begun < 0.2
     assert body.count(b"\nspc_") == 100_000 + 3
 
 

@@ -167,6 +167,11 @@ class MemoryConsumer:
         at = self._positions.get(place)
         return at is not None and place not in self._paused and place in self._asked and at >= self._asked[place]
 
+    def held_back(self, place: Place) -> bool:
+        """Whether there are entries beyond the stable end."""
+        with self._log.changed:
+            return self._log.partitions[place].stable_end() < len(self._log.partitions[place].entries)
+
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has. Raises Fatal where there is none of that name."""
         return self._log.plan(topic).partitions
