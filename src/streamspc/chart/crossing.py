@@ -66,6 +66,8 @@ def speak(plan: Plan, metric: npt.NDArray[np.intp], crossings: Sequence[Crossing
 
 def least(plan: Plan, metric: npt.NDArray[np.integer], centre: Floats, sigma: Floats) -> Floats:
     """The smallest shift that matters at q series, in the metric's unit."""
+    if not plan.exacting:
+        return np.zeros(len(metric))
     absolute, relative, sigmas = plan.effects[:, metric]
     shift: Floats = absolute + relative * np.abs(centre) + sigmas * sigma
     return shift

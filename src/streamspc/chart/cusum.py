@@ -77,11 +77,10 @@ class Cusum(NamedTuple):
         return Cusum(value, self.run, self.age)
 
 
-def crossing(of: Cusum, k: Floats, h: Floats, sigma: Floats) -> Crossing:
-    """The crossing at q series, from their statistics [2, q]."""
-    outside = of.value > h
-    lower = outside[1]
-    value, run, age = (np.where(lower, below, above) for above, below in of)
+def crossing(of: Cusum, series: Places, k: Floats, h: Floats, sigma: Floats) -> Crossing:
+    """The crossing at q series of the bank's charts; k, h and sigma are theirs [q]."""
+    upper, lower = (side.take(series) > h for side in of.value)
+    place = series + lower * of.value[0].size
+    value, run, age = (array.take(place) for array in of)
     shift = (k + value / np.maximum(run, 1)) * sigma
-    side = outside[0].view(np.int8) - lower.view(np.int8)
-    return Crossing(side, shift, np.maximum(age - 1, 0))
+    return Crossing(upper.view(np.int8) - lower.view(np.int8), shift, age - 1)

@@ -91,6 +91,7 @@ class Ewma(NamedTuple):
         return Ewma(value, self.fade, self.age)
 
 
-def crossing(of: Ewma, limit: Floats, sigma: Floats) -> Crossing:
-    """The crossing at q series, from their statistics [q]."""
-    return Crossing(sides(of.value, limit), np.abs(of.value) * sigma, np.maximum(of.age - 1, 0))
+def crossing(of: Ewma, series: Places, limit: Floats, sigma: Floats) -> Crossing:
+    """The crossing at q series of the bank's charts; limit and sigma are theirs [q]."""
+    value = of.value.take(series)
+    return Crossing(sides(value, limit), np.abs(value) * sigma, of.age.take(series) - 1)

@@ -22,6 +22,7 @@ class Fit(NamedTuple):
 
     floor: Floats  # of sigma
     widening: Floats  # of sigma, for what Phase I does not know; 1 where somebody wrote the limits
+    scatter: Floats  # variance of the records of means in Phase I; nan where there is none
     phase: Phases  # of a point, where there is one
     rest: Floats  # sqrt(1 - phi^2): sigma of what the window before does not say
     correlated: bool  # is there any phi
@@ -40,6 +41,7 @@ def fit(baseline: Baseline, limits: Limits) -> Fit:
     return Fit(
         sigma.floor(baseline.centre),
         factor,
+        np.where(baseline.expected > 0.0, baseline.expected, np.nan),
         phases(baseline),
         np.sqrt(1.0 - baseline.phi * baseline.phi),
         bool(baseline.phi.any()),

@@ -43,16 +43,26 @@ class Records(NamedTuple):
     expected: Floats  # variance, from all of Phase I
 
 
+def evened(n: Ints | Floats, ratio: Floats) -> Floats:
+    """r^(3/8) of windows of n records (at least 1), whose variance is `ratio` of that of Phase I; a ratio of 1 says nothing."""
+    free = n - 1.0
+    r = PRIOR + free * ratio
+    r /= PRIOR + free
+    for _ in range(3):
+        np.sqrt(r, out=r)
+    power: Floats = r * r
+    power *= r
+    return power
+
+
 def factor(records: Records, unit: Floats, others: Floats) -> Floats:
     """What sigma is multiplied by, sigma^2 being unit / n and `others`."""
-    n, own, expected = records
-    free = np.maximum(n - 1, 0)
-    told = (own > 0.0) & (expected > 0.0) & (unit > 0.0) & (free > 0)
-    r = (PRIOR + free * np.where(told, own, 1.0) / np.where(told, expected, 1.0)) / (PRIOR + free)
-    eighth = np.sqrt(np.sqrt(np.sqrt(r)))
-    within = unit / np.maximum(n, 1)
+    n, own, expected = np.maximum(records.n, 1), records.variance, records.expected
+    told = (own > 0.0) & (expected > 0.0) & (unit > 0.0) & (n > 1)
+    power = evened(n, np.where(told, own, 1.0) / np.where(told, expected, 1.0))
+    within = unit / n
     share = np.where(told, within, 0.0) / np.where(told, others + within, 1.0)
-    lean: Floats = np.sqrt(1.0 + share * (eighth * eighth * eighth - 1.0))
+    lean: Floats = np.sqrt(1.0 + share * (power - 1.0))
     return lean
 
 

@@ -42,6 +42,7 @@ class Plan:
     by: Bools  # [3, M] may this chart signal, in the order of ChartKind
     may: Bools  # [3, M, 3] may it on this side: none, above, and (counted from the end) below
     effects: Floats  # [3, M] absolute, relative, sigmas: a shift must reach absolute + relative |centre| + sigmas sigma
+    exacting: bool  # is there any of them
     confirmed: Ints  # [C] metrics whose Shewhart signals take two points
     ruled: Ints  # [R] metrics that ask for run rules
     asked: Bits  # [R] which ones
@@ -70,6 +71,7 @@ def plan(spec: StreamSpec) -> Plan:
         by=by,
         may=by[:, :, None] & np.array([[False, metric.direction != "down", metric.direction != "up"] for metric in metrics], bool),
         effects=np.array([_effects(metrics, unit) for unit in ("absolute", "relative", "sigma")], np.float64),
+        exacting=any(metric.min_effect is not None for metric in metrics),
         confirmed=np.array([index for index, chart in enumerate(charts) if chart.confirm > 1], np.int64),
         ruled=np.array(ruled, np.int64),
         asked=np.array([mask(metrics[i].rules) for i in ruled], np.uint16),

@@ -62,6 +62,7 @@ def tell(plan: Plan, rows: Rows) -> Told:
     metric = plan.ruled[row]
     bits, z, distance, sigma, centre, phi, stretch, limit = at(rows[1:], series)
     runs, enough = Runs(*at(rows.runs, series)), least(plan, metric, centre, sigma)
+    lasting = stretch * (sigma / (1.0 - phi))  # what one sigma of a run of z says of the level
     spoken, told_side, told_lag = np.zeros(len(series), np.uint16), np.zeros(len(series), np.int8), np.zeros(len(series), np.int32)
     for rule in named(int(np.bitwise_or.reduce(bits, initial=np.uint16(0)))):
         signals = bits & np.uint16(1 << NUMBER[rule]) != 0
@@ -71,7 +72,6 @@ def tell(plan: Plan, rows: Rows) -> Told:
             signals &= plan.by[SHEWHART][metric]
         else:
             side = above.view(np.int8) - below.view(np.int8)
-            lasting = stretch * (sigma / (1.0 - phi))  # what one sigma of a run of z says of the level
             shift = np.abs(runs.total / np.maximum(np.abs(runs.side), 1)) * lasting if rule in RUN else np.maximum(distance * side, 0.0)
             signals &= plan.may[SHEWHART][metric, side] & (shift >= enough)
         spoken |= signals * np.uint16(1 << NUMBER[rule])

@@ -19,7 +19,7 @@ from streamspc.chart import cusum, ewma
 from streamspc.chart.crossing import Crossing, Spoken, least
 from streamspc.chart.cusum import Cusum
 from streamspc.chart.ewma import Ewma
-from streamspc.chart.places import at, places
+from streamspc.chart.places import places
 from streamspc.model import ChartKind
 
 if TYPE_CHECKING:
@@ -63,13 +63,13 @@ def tell(plan: Plan, more: More, limits: tuple[Floats, Floats], spoken: Spoken, 
     if len(crossed := places(more.cusum.beyond(h) & there[rows.cusum])):
         row, column = np.divmod(crossed, there.shape[1])
         series = rows.cusum[row], column
-        found = cusum.crossing(Cusum(*at(more.cusum, crossed)), rows.k[row, 0], h.take(crossed), sigma[series])
+        found = cusum.crossing(more.cusum, crossed, rows.k[row, 0], h.take(crossed), sigma[series])
         _add(plan, CUSUM, series, found, spoken, centre, sigma)
     limit = more.ewma.limit(rows.weight, width)
     if len(crossed := places(more.ewma.beyond(limit) & there[rows.ewma])):
         row, column = np.divmod(crossed, there.shape[1])
         series = rows.ewma[row], column
-        found = ewma.crossing(Ewma(*at(more.ewma, crossed)), limit.take(crossed), sigma[series])
+        found = ewma.crossing(more.ewma, crossed, limit.take(crossed), sigma[series])
         _add(plan, EWMA, series, found, spoken, centre, sigma)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streamspc.chart import lean, rare, shewhart, skew
+from streamspc.chart.places import places, put
 
 if TYPE_CHECKING:
     from streamspc.chart.bank import Bank
@@ -30,14 +31,13 @@ class Score(NamedTuple):
 def score(bank: Bank, statistics: Statistics) -> Score:
     """Scores of one window."""
     baseline, fit, value, n = bank.baseline, bank.fit, statistics.value, statistics.n
-    plain = baseline.sigma(n, statistics.extra, fit.floor)
-    g = _skewness(bank, n, plain) if len(fit.skewed) else None
-    _lean(bank, statistics, plain)
+    plain = _sigma(bank, statistics)
     sigma = plain * fit.widening
     centre = baseline.centre
     with np.errstate(over="ignore"):
         distance = value - centre
         alone = z = distance / sigma
+    g = _skewness(bank, statistics, plain) if len(fit.skewed) else None
     if g is not None:
         _bend(bank, alone, g)
     np.clip(alone, -MOST_SIGMA, MOST_SIGMA, out=alone)
@@ -58,19 +58,33 @@ def score(bank: Bank, statistics: Statistics) -> Score:
     return result
 
 
-def _lean(bank: Bank, statistics: Statistics, sigma: Floats) -> None:
-    """Make the sigma of means follow the scatter of their records, in place."""
-    rows, baseline = bank.plan.means, bank.baseline
-    if len(rows):
-        others = baseline.between[rows] + statistics.extra[rows]
-        records = lean.Records(statistics.n[rows], statistics.unit[rows], baseline.expected[rows])
-        sigma[rows] *= lean.factor(records, baseline.unit[rows], others)
+def _sigma(bank: Bank, statistics: Statistics) -> Floats:
+    """Sigma of the window; that of means follows the scatter of their records."""
+    baseline, fit, rows = bank.baseline, bank.fit, bank.plan.means
+    n = np.maximum(statistics.n, 1).astype(np.float64)  # once, for what divides by integers converts them each time
+    variance = baseline.unit / n
+    if len(rows) == len(n):
+        variance *= _evened(n, statistics.unit, fit.scatter)
+    elif len(rows):
+        variance[rows] *= _evened(n[rows], statistics.unit[rows], fit.scatter[rows])
+    variance += statistics.extra
+    variance += baseline.between
+    np.sqrt(variance, out=variance)
+    return np.maximum(variance, fit.floor, out=variance)
 
 
-def _skewness(bank: Bank, n: Ints, sigma: Floats) -> Floats:
-    """Of skewed metrics. [rows, S]."""
+def _evened(n: Floats, own: Floats, scatter: Floats) -> Floats:
+    ratio = own / scatter
+    put(ratio, places(~(ratio > 0.0)), 1.0)
+    return lean.evened(n, ratio)
+
+
+def _skewness(bank: Bank, statistics: Statistics, sigma: Floats) -> Floats:
+    """Of skewed metrics, in units of a sigma that does not follow the window. [rows, S]."""
     rows, baseline, plan = bank.fit.skewed, bank.baseline, bank.plan
-    bend, sigma, between, n = baseline.bend[rows], sigma[rows], baseline.between[rows], n[rows]
+    if len(plan.means):
+        sigma = baseline.sigma(statistics.n, statistics.extra, bank.fit.floor)
+    bend, sigma, between, n = baseline.bend[rows], sigma[rows], baseline.between[rows], statistics.n[rows]
     between = np.where(plan.counts[rows, None], np.maximum(between - baseline.centre[rows], 0.0), between)
     return np.where(plan.hits[rows, None], skew.of_hits(bend, between, sigma), skew.of_means(bend, np.maximum(n, 1), sigma))
 

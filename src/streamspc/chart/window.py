@@ -173,8 +173,8 @@ def _speak(bank: Bank, now: _Charts) -> Spoken:
         width, h = at((limits.shewhart, limits.cusum), series)
         crossings = (
             shewhart.crossing(z, distance, width, _first(bank, series)),
-            cusum.crossing(Cusum(*at(now.cusum, series)), plan.cusum_k[metric, 0], h, lasting),
-            ewma.crossing(Ewma(*at(now.ewma, series)), limit, lasting),
+            cusum.crossing(now.cusum, series, plan.cusum_k[metric, 0], h, lasting),
+            ewma.crossing(now.ewma, series, limit, lasting),
         )
         write(spoken, series, speak(plan, metric, crossings, middle, sigma))
     return spoken
