@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from charting import Plain, metric, step, stream
 from streamspc.chart import Bank
-from streamspc.model import BaselineSpec, Effect, MetricKind, Rule
+from streamspc.model import RUN_RULES, BaselineSpec, Effect, MetricKind
 
 NUMBERS = ("centre", "sigma", "lcl", "ucl", "z", "cusum_up", "cusum_down", "ewma", "ewma_limit")
 FACTS = ("phase", "version", "broken", "side", "onset_lag", "rules")
 METRICS = (
-    metric("mean", rules=tuple(Rule)),
+    metric("mean", rules=RUN_RULES),
     metric("rate", MetricKind.PROPORTION, direction="up", min_effect=Effect(amount=0.02)),
     metric("count", MetricKind.COUNT, min_effect=Effect(amount=0.1, unit="relative")),
-    metric("p90", MetricKind.QUANTILE, q=0.9, direction="down", min_effect=Effect(amount=1.5, unit="sigma"), rules=tuple(Rule)),
+    metric("p90", MetricKind.QUANTILE, q=0.9, direction="down", min_effect=Effect(amount=1.5, unit="sigma"), rules=RUN_RULES),
 )
 SPEC = stream(*METRICS, baseline=BaselineSpec(windows=12))
 

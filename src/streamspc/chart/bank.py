@@ -24,6 +24,7 @@ from streamspc.chart.plan import Plan, plan
 from streamspc.chart.rules import Runs
 from streamspc.chart.scales import More, restarted
 from streamspc.chart.shewhart import Unconfirmed
+from streamspc.chart.stuck import Still
 from streamspc.model import WHOLE
 from streamspc.model.lanes import Lanes, join, take, under
 
@@ -67,7 +68,7 @@ class Bank:
             "segments",
             "spec",
         ),
-        *("together", "unconfirmed", "windows"),
+        *("still", "together", "unconfirmed", "windows"),
     )
     spec: StreamSpec
     plan: Plan
@@ -79,6 +80,7 @@ class Bank:
     ewma: Ewma
     runs: Runs
     unconfirmed: Unconfirmed
+    still: Still
     more: More
     limits: Limits
     fit: Fit
@@ -116,7 +118,7 @@ class Bank:
         state = _named(
             baseline=self.baseline, carry=self.carry, cusum=self.cusum, ewma=self.ewma, runs=self.runs, unconfirmed=self.unconfirmed
         )
-        state |= _named(more_cusum=self.more.cusum, more_ewma=self.more.ewma)
+        state |= _named(more_cusum=self.more.cusum, more_ewma=self.more.ewma, still=self.still)
         saved = dict(zip(state, take(state.values(), wanted), strict=True))
         saved |= _placed(LEARNING, self.learning, self.columns, wanted) | _placed(RECALL, self.recall, self.recalled, wanted)
         return saved | {TOGETHER + key: array for key, array in self.together.save(wanted).items()} | {LATER: self.later[wanted]}
@@ -154,7 +156,7 @@ class Bank:
 
     def refit(self) -> None:
         """Baselines or limits have changed."""
-        self.fit = fit(self.baseline, self.limits)
+        self.fit = fit(self.plan, self.baseline, self.limits)
 
     def _renew(self, changed: Bools) -> None:
         if (due := changed & (self.baseline.version > 0)).any():
@@ -178,6 +180,7 @@ class Bank:
             self.more = restarted(self.plan, self.more, None, series)
             self.runs = self.runs.restarted(places(series[self.plan.ruled]))
             self.unconfirmed = self.unconfirmed.restarted(series[self.plan.confirmed])
+            self.still = self.still.restarted(series[self.plan.still])
 
     def remember(self, opened: Bools, statistics: Statistics, start: int) -> None:
         """Remember this window of the series [M, S] whose episode is open."""
@@ -196,6 +199,7 @@ class Bank:
         learning, recall = (Learning.fresh(self.plan.baseline.windows, shape[0], len(some)) for some in (places, none))
         charts = _named(cusum=Cusum.fresh(*shape), ewma=Ewma.fresh(*shape), runs=Runs.fresh(len(self.plan.ruled), segments))
         charts |= _named(carry=Carry.fresh(*shape), unconfirmed=Unconfirmed.fresh(len(self.plan.confirmed), segments))
+        charts |= _named(still=Still.fresh(len(self.plan.still), segments))
         charts |= _named(
             more_cusum=Cusum.fresh(len(self.plan.more.cusum), segments), more_ewma=Ewma.fresh(len(self.plan.more.ewma), segments)
         )
@@ -222,6 +226,7 @@ class Bank:
         self.ewma = Ewma(*(state[f"ewma.{field}"] for field in Ewma._fields))
         self.runs = Runs(*(state[f"runs.{field}"] for field in Runs._fields))
         self.unconfirmed = Unconfirmed(state["unconfirmed.side"])
+        self.still = Still(*(state[f"still.{field}"] for field in Still._fields))
         more = (
             Cusum(*(state[f"more_cusum.{field}"] for field in Cusum._fields)),
             Ewma(*(state[f"more_ewma.{field}"] for field in Ewma._fields)),
@@ -248,5 +253,5 @@ def _places(prefix: str, segments: Sequence[str], parts: Sequence[Part]) -> tupl
     return Learning(*(memory[field] for field in Learning._fields)), np.array([column[name] for name in names], np.int64)
 
 
-def _named(**groups: Baseline | Carry | Cusum | Ewma | Runs | Unconfirmed) -> Lanes:
+def _named(**groups: Baseline | Carry | Cusum | Ewma | Runs | Still | Unconfirmed) -> Lanes:
     return {f"{group}.{field}": array for group, arrays in groups.items() for field, array in arrays._asdict().items()}

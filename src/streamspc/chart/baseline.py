@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart import autocorrelation, evidence, lean, order, rare, sigma, skew
+from streamspc.chart import autocorrelation, evidence, lean, order, rare, sigma, skew, stuck
 from streamspc.chart.plan import RATIOS
 from streamspc.chart.rare import Rare
 from streamspc.model import MetricKind
@@ -61,6 +61,11 @@ class Baseline(NamedTuple):
     expected: Floats  # of rare series the hits of one record, of means its variance as Phase I had it; 0 of the others
     relative: Floats
     wider: Floats
+    usual: Floats  # this to `usual_pairs`: ties of neighbours, see `stuck`
+    ties: Codes
+    pairs: Codes
+    usual_ties: Codes
+    usual_pairs: Codes
     doubt: Doubts  # not 0: it is provisional, see `evidence`
     version: Codes
     former: Codes  # version of the baseline that it takes the place of
@@ -81,6 +86,11 @@ class Baseline(NamedTuple):
             expected=np.zeros(shape),
             relative=np.zeros(shape),
             wider=np.zeros(shape),
+            usual=np.full(shape, np.nan),
+            ties=np.zeros(shape, np.int32),
+            pairs=np.zeros(shape, np.int32),
+            usual_ties=np.zeros(shape, np.int32),
+            usual_pairs=np.zeros(shape, np.int32),
             doubt=np.zeros(shape, np.uint8),
             version=np.zeros(shape, np.int32),
             former=np.zeros(shape, np.int32),
@@ -121,6 +131,11 @@ class Frozen(NamedTuple):
     expected: Floats
     relative: Floats
     wider: Floats
+    usual: Floats
+    ties: Codes
+    pairs: Codes
+    usual_ties: Codes
+    usual_pairs: Codes
     doubt: Doubts
     keep: Bools
 
@@ -149,7 +164,7 @@ def freeze(kind: MetricKind, windows: Windows, screen: float, rho: float = rare.
     own = skew.Windows(np.where(keep, windows.value - centre, 0.0), n, windows.unit)
     bend = np.where(few.side == 0, skew.learn(kind, own, centre, keep), 0.0)
     doubt = evidence.doubts(kind, (value, n), keep, phi, few.side)
-    return Frozen(centre, between, unit, bend, phi, m, np.asarray(len(value) - m, np.int32), *few, doubt, keep)
+    return Frozen(centre, between, unit, bend, phi, m, np.asarray(len(value) - m, np.int32), *few, *stuck.learn(value, keep), doubt, keep)
 
 
 def evened(kind: MetricKind, windows: Windows, keep: Bools, screen: float) -> Floats:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart import sigma
+from streamspc.chart import sigma, stuck
 from streamspc.chart.phase import phases
 from streamspc.design.widening import widening
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from streamspc.chart.baseline import Baseline
     from streamspc.chart.limits import Limits
     from streamspc.chart.phase import Phases
+    from streamspc.chart.plan import Plan
     from streamspc.model import Floats, Ints
 
 
@@ -29,9 +30,10 @@ class Fit(NamedTuple):
     rare: bool  # is any series rare
     skewed: Ints  # metrics of which some series is
     stretched: bool  # are the zones of any run rules
+    stuck: stuck.Limits
 
 
-def fit(baseline: Baseline, limits: Limits) -> Fit:
+def fit(plan: Plan, baseline: Baseline, limits: Limits) -> Fit:
     """The fit of all series of a bank."""
     factor = np.ones(baseline.version.shape)
     for arl0 in np.unique(limits.arl0).tolist():
@@ -48,4 +50,5 @@ def fit(baseline: Baseline, limits: Limits) -> Fit:
         bool(baseline.side.any()),
         np.flatnonzero(baseline.bend.any(axis=1)),
         bool((limits.stretch != 1.0).any()),
+        stuck.limits(baseline, plan.still, limits.arl0),
     )

@@ -9,7 +9,7 @@ that is left, evenly over chart partitions: room is made for N / 9 of them, so t
 are more the room doubles, and their limits widen. Limits that change are a new version of the baseline.
 
 The limits. All charts that may signal run together and begin again together, so `design.bank_limits` finds the limits at which the *set*
-signals once in the series' ARL0. A chart that may not signal has the limit of that ARL0 alone. A limit that somebody wrote stays as it
+signals once in the series' ARL0, or in 1 / 0.98 of it where the rule `stuck` has the rest. A chart that may not signal has the limit of that ARL0 alone. A limit that somebody wrote stays as it
 is, and its chart has no part in the promise. Limits are rounded to four decimals, far below what they mean, so that no machine's last
 bit decides.
 
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from streamspc.chart import stuck
 from streamspc.design import bank_limits
 from streamspc.model import ChartKind
 
@@ -158,6 +159,7 @@ def choose(metric: MetricSpec, arl0: float) -> Chosen:
     """Limits of one series of a metric at this ARL0. Raises ValueError where its set of charts has no such design."""
     charts = metric.charts
     mine = [kind for kind in metric.signal_by if written(charts, kind) is None]
+    arl0 = _within(arl0 / (1.0 - stuck.SHARE)) if stuck.asked(metric) else arl0
     together = _designed(metric, mine, arl0)
 
     def limit(kind: ChartKind) -> tuple[float, ...]:

@@ -39,7 +39,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamspc.chart.places import places, put
-from streamspc.model import Rule
+from streamspc.model import RUN_RULES, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -76,7 +76,7 @@ class Runs(NamedTuple):
         beyond, steps, points = (np.zeros((*lead, *shape), np.uint16) for lead in ((2, 2), (2,), ()))
         return cls(beyond, steps, points, np.full(shape, np.nan), np.zeros(shape, np.int32), np.zeros(shape))
 
-    def step(self, z: Floats, value: Floats, rules: Collection[Rule] = tuple(Rule)) -> Runs:
+    def step(self, z: Floats, value: Floats, rules: Collection[Rule] = RUN_RULES) -> Runs:
         """After one window: `z` for zones and sides, `value` for what rises and falls. Where there is no z, runs end; in place."""
         beyond, steps, points, last, side, total = self
         nowhere = np.isnan(z)

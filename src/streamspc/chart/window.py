@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart import cusum, ewma, multivariate, rule_crossing, rules, scales, shewhart
+from streamspc.chart import cusum, ewma, multivariate, rule_crossing, rules, scales, shewhart, stuck
 from streamspc.chart.autocorrelation import Carry
 from streamspc.chart.crossing import Spoken, sides, speak, write
 from streamspc.chart.cusum import Cusum
@@ -17,7 +17,7 @@ from streamspc.chart.places import at, places, put
 from streamspc.chart.rule_crossing import Rows
 from streamspc.chart.rules import Asked
 from streamspc.chart.score import score
-from streamspc.model import ChartKind, Points
+from streamspc.model import ChartKind, Points, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from streamspc.chart.rules import Bits
     from streamspc.chart.scales import More
     from streamspc.chart.score import Score
+    from streamspc.chart.stuck import Still
     from streamspc.model import Bools, Floats, Ints, Learnt, Sources, Statistics, StreamSpec
 
 SHEWHART_BIT = np.uint8(1 << list(ChartKind).index(ChartKind.SHEWHART))
+STUCK_BIT = rules.mask([Rule.STUCK])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +60,8 @@ class _Charts(NamedTuple):
     ewma_limit: Floats
     rows: Rows | None  # of series that ask for run rules, if any do
     more: More | None  # further time scales, if there are any
+    still: Still
+    tied: Places  # series with the value of the window before
 
 
 def advance(spec: StreamSpec, bank: Bank, window: Window, statistics: Statistics, records: Ints) -> Points:
@@ -119,7 +123,8 @@ def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints)
     rows = _rows(bank, scored) if len(plan.ruled) else None
     more = scales.step(plan.more, bank.more, z, there) if plan.more.any() else None
     cusum = bank.cusum.step(z, missing, plan.cusum_k)
-    now = _Charts(there, missing, scored, cusum, cusum.beyond(bank.limits.cusum), ewma, limit, rows, more)
+    still, tied = bank.still.step(value if len(plan.still) == shape[0] else value[plan.still])
+    now = _Charts(there, missing, scored, cusum, cusum.beyond(bank.limits.cusum), ewma, limit, rows, more, still, tied)
     spoken = _speak(bank, now)
     if more is not None:
         scales.tell(
@@ -129,7 +134,8 @@ def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints)
             spoken,
             (there, bank.baseline.centre, scored.sigma / (1.0 - bank.baseline.phi)),
         )
-    return value, now, spoken, None if rows is None else _speak_rules(plan, rows, spoken)
+    told = None if rows is None else _speak_rules(plan, rows, spoken)
+    return value, now, spoken, _speak_stuck(bank, now, spoken, told)
 
 
 def _rows(bank: Bank, scored: Score) -> Rows:
@@ -155,6 +161,23 @@ def _speak_rules(plan: Plan, rows: Rows, spoken: Spoken) -> Bits | None:
     put(bits, told.series, told.rules)
     added = Spoken(broken | signals * SHEWHART_BIT, np.where(first, told.side, side), np.maximum(lag, told.lag))
     write(spoken, told.series, added)
+    return bits
+
+
+def _speak_stuck(bank: Bank, now: _Charts, spoken: Spoken, rules: Bits | None) -> Bits | None:
+    """Add the series that are stuck to what the charts and `rules` say. All rules that speak, [M, S]; None where none does."""
+    if not len(now.tied[0]):
+        return rules
+    at, lag = stuck.tell(now.still, now.tied, bank.fit.stuck)
+    if not len(lag):
+        return rules
+    series = bank.plan.still[at[0]], at[1]
+    bits = np.zeros(spoken.broken.shape, np.uint16) if rules is None else rules
+    bits[series] |= STUCK_BIT
+    first = spoken.broken[series] & SHEWHART_BIT == 0
+    spoken.side[series] = np.where(first, np.where(now.score.z[series] < 0.0, -1, 1), spoken.side[series])
+    spoken.lag[series] = np.maximum(spoken.lag[series], lag)
+    spoken.broken[series] |= np.uint8(SHEWHART_BIT)
     return bits
 
 
@@ -205,6 +228,7 @@ def _move(bank: Bank, now: _Charts, spoken: Spoken) -> None:
     if len(confirmed := bank.plan.confirmed):
         side = sides(now.score.z[confirmed], bank.limits.shewhart[confirmed])
         bank.unconfirmed = shewhart.Unconfirmed(side).restarted(told[confirmed])
+    bank.still = now.still.restarted(told[bank.plan.still]) if told.any() else now.still
     if now.rows is not None:
         bank.runs = now.rows.runs.restarted(places(told[bank.plan.ruled]))
 

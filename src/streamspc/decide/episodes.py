@@ -187,7 +187,7 @@ def _of_points(points: Points, events: Series) -> dict[str, list[Any]]:
     names = ("value", "centre", "sigma", "lcl", "ucl", "z", "shewhart_limit", "cusum_limit", "ewma_width")
     said: dict[str, list[Any]] = {name: [number(x) for x in getattr(points, name)[events].tolist()] for name in names}
     said["charts"] = [SPOKEN[broken] for broken in points.broken[events].tolist()]
-    said["rules"] = [()] * len(events[0]) if points.rules is None else [_rules(bits) for bits in points.rules[events].tolist()]
+    said["rules"] = [()] * len(events[0]) if points.rules is None else [rule_names(bits) for bits in points.rules[events].tolist()]
     said["contributions"] = [contributions(points, *series) for series in zip(*(part.tolist() for part in events), strict=True)]
     said["n"] = points.n[events].tolist()
     said["provisional"] = (points.phase[events] == PROVISIONAL).tolist()
@@ -218,8 +218,8 @@ def contributions(points: Points, metric: int, segment: int) -> tuple[Contributi
 
 
 @cache
-def _rules(bits: int) -> tuple[str, ...]:
-    """Names of the run rules of these bits."""
+def rule_names(bits: int) -> tuple[str, ...]:
+    """Names of the rules of these bits."""
     return tuple(rule.value for bit, rule in enumerate(Rule) if bits >> bit & 1)
 
 

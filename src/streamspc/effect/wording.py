@@ -32,6 +32,7 @@ RULES: dict[str, str] = {
     Rule.NELSON7: "fifteen points in a row within 1 sigma",
     Rule.NELSON8: "eight points in a row beyond 1 sigma",
     Rule.RUN7: "seven points in a row on one side",
+    Rule.STUCK: "the same value again and again: it is stuck",
 }
 ANSWERS = {"": "back in control", "accept": "has a new level that was accepted", "reset": "learns a new baseline"}
 SHARES = frozenset({MetricKind.PROPORTION, MetricKind.NULL_RATE})

@@ -31,6 +31,7 @@ from streamspc.model.routing import Routed
 from streamspc.model.semantics import (
     END,
     NEVER,
+    RUN_RULES,
     SHARDS,
     WHOLE,
     BaselineSpec,
@@ -85,6 +86,7 @@ __all__ = [
     "END",
     "NEVER",
     "NO_POINT",
+    "RUN_RULES",
     "SHARDS",
     "WHOLE",
     "Alerting",

@@ -42,7 +42,10 @@ class ChartKind(StrEnum):
 
 
 class Rule(StrEnum):
-    """Run rules: `we` of Western Electric, `nelson` of Nelson, `run7` seven in a row on one side. The order numbers bits, for ever."""
+    """Run rules: `we` of Western Electric, `nelson` of Nelson, `run7` seven in a row on one side; and `stuck`, which nobody has to ask for.
+
+    The order numbers bits, for ever.
+    """
 
     WE1 = "we1"
     WE2 = "we2"
@@ -57,6 +60,10 @@ class Rule(StrEnum):
     NELSON7 = "nelson7"
     NELSON8 = "nelson8"
     RUN7 = "run7"
+    STUCK = "stuck"
+
+
+RUN_RULES = tuple(rule for rule in Rule if rule is not Rule.STUCK)
 
 
 class Effect(_Spec, frozen=True, kw_only=True):
@@ -104,7 +111,8 @@ class MetricSpec(_Spec, frozen=True, kw_only=True):
     min_effect: Effect | None = None
     charts: ChartSpec = ChartSpec()
     signal_by: tuple[ChartKind, ...] = (ChartKind.SHEWHART, ChartKind.CUSUM)
-    rules: tuple[Rule, ...] = ()  # a part of the Shewhart chart
+    rules: tuple[Rule, ...] = ()  # of RUN_RULES, a part of the Shewhart chart
+    stuck: bool = True  # does a value that stops moving signal
 
 
 class MultivariateSpec(_Spec, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ import numpy as np
 import structlog
 
 from streamspc.decide import shift
+from streamspc.decide.episodes import rule_names
 from streamspc.errors import Reason
 from streamspc.model import END, NEVER, NO_POINT, WHOLE, Family, Judged, Phase, Rejection
 from streamspc.roles.series import Series, places, signals
@@ -163,6 +164,7 @@ def _count(state: State, out: Outputs, meters: Meters) -> None:
     verdicts = Counter({points.stream: 0 for points in out.points})
     for points in out.points:
         _count_learnt(points, meters)
+        _count_rules(points, meters)
         verdicts[points.stream] += int((points.phase != NO_POINT).any(axis=0).sum())
     for verdict in out.verdicts:
         if isinstance(verdict, Rejection):
@@ -175,6 +177,16 @@ def _count(state: State, out: Outputs, meters: Meters) -> None:
                 meters.count("spc_records_unjudged_total", (verdict.stream,), verdict.unjudged)
     for stream, accepted in verdicts.items():
         meters.count("spc_verdicts_total", (stream, "accepted"), accepted)
+
+
+def _count_rules(points: Points, meters: Meters) -> None:
+    """Rules that signalled, by metric."""
+    if points.rules is None:
+        return
+    metrics, bits = np.nonzero(points.rules)[0], points.rules[points.rules != 0]
+    for metric, rules in zip(metrics.tolist(), bits.tolist(), strict=True):
+        for rule in rule_names(rules):
+            meters.count("spc_rule_violations_total", (points.stream, points.metrics[metric], rule))
 
 
 def _count_learnt(points: Points, meters: Meters) -> None:

@@ -175,6 +175,7 @@ def _metric(stream: Stream, metric: Metric) -> MetricSpec:
         min_effect=_effect(metric),
         charts=_charts(stream.charts, metric.charts),
         rules=metric.rules,
+        stuck=metric.stuck,
         signal_by=stream.signal_by if metric.signal_by is None else metric.signal_by,
         **particular,
     )

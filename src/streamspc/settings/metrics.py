@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from streamspc.model import ChartKind, Rule
+from streamspc.model import RUN_RULES, ChartKind, Rule
 from streamspc.settings.document import Substituted
 from streamspc.settings.part import FieldPath, Name, Number, Part, Text, fault
 from streamspc.settings.routing import Link, Severity
@@ -45,12 +45,20 @@ def _shift(value: object) -> Shift:
     return shift
 
 
+def _run_rule(rule: Rule) -> Rule:
+    """Any but the one that has a key of its own."""
+    if rule not in RUN_RULES:
+        raise fault("stuck is no run rule; write stuck: true beside the metric's name, or nothing")
+    return rule
+
+
 MinEffect = Annotated[
     Shift,
     BeforeValidator(_shift),
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": f"^{_EFFECT}$"}]}),
 ]
-RunRules = Annotated[tuple[Rule, ...], Field(json_schema_extra={"uniqueItems": True})]
+RunRule = Annotated[Rule, AfterValidator(_run_rule), WithJsonSchema({"enum": [rule.value for rule in RUN_RULES], "type": "string"})]
+RunRules = Annotated[tuple[RunRule, ...], Field(json_schema_extra={"uniqueItems": True})]
 Charts = Annotated[tuple[ChartKind, ...], Field(json_schema_extra={"uniqueItems": True})]
 Scales = Annotated[tuple[Number, ...], Field(json_schema_extra={"uniqueItems": True})]
 
@@ -128,6 +136,8 @@ class _Metric(Part):
     rules: RunRules = ()
     """Run rules of the Shewhart chart, such as `[we2, we3]`. Those about zones (we2, we3) keep the promise of `false_alarms`; others need a
     limit that is written, and give false alarms at a rate of their own."""
+    stuck: bool = True
+    """Signal when one value comes so often in a row that chance would be rarer than `false_alarms`. Not for quantiles and shares."""
     owner: str = ""
     """Whose it is, instead of the stream's owner."""
     severity: Severity | None = None

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charting import TEXTBOOK, known, metric, step, stream
-from streamspc.chart import Bank
+from streamspc.chart import Bank, stuck
 from streamspc.chart.limits import choose, divisor, limits, room, undesigned
 from streamspc.decide import Episodes, History, decide
 from streamspc.model import BaselineSpec, Budget, ChartKind, ChartSpec, Points, Rule, StreamSpec
@@ -28,8 +28,8 @@ def of(*metrics: Any, arl0: float = 1000.0, segmented: bool = True, **budget: An
 
 
 def designed(name: str = "m", **settings: Any) -> Any:
-    """A metric whose limits follow from the budget."""
-    return metric(name, **{"signal_by": ALONE, "charts": ChartSpec(), **settings})
+    """A metric whose limits follow from the budget, all of it."""
+    return metric(name, **{"signal_by": ALONE, "charts": ChartSpec(), "stuck": False, **settings})
 
 
 def rate(limit: Any) -> Any:
@@ -42,6 +42,12 @@ def bank_of(spec: StreamSpec, names: list[str], partitions: int = 1) -> Bank:
     bank = Bank.empty(spec, partitions)
     bank.grow(names)
     return bank
+
+
+def test_the_rule_stuck_has_its_part_of_the_budget():
+    """What the charts are allowed and what the rule is, together, are what the series is."""
+    bank = bank_of(of(designed(stuck=True), segmented=False), ["*"])
+    assert rate(bank.limits.shewhart).sum() == pytest.approx((1 - stuck.SHARE) / 1000, rel=1e-3)
 
 
 def test_a_stream_without_segments_gives_all_of_its_budget_to_its_metrics():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ruling import patterns
 from streamspc.chart import rules
 from streamspc.chart.rules import Asked, Runs
-from streamspc.model import Rule
+from streamspc.model import RUN_RULES, Rule
 
 nan = math.nan
 BETWEEN = st.one_of(st.sampled_from([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, nan]), st.floats(-3.6, 3.6))
@@ -37,11 +37,11 @@ def since_gap(z, at):
 @settings(max_examples=150, deadline=None)
 def test_every_rule_is_its_definition(series, limit):
     """On series full of points on the very lines, ties and gaps, each rule is broken where the plain definition says so."""
-    bits = rules.broken(np.array(series), Rule, limit=limit)
+    bits = rules.broken(np.array(series), RUN_RULES, limit=limit)
     for row, z in zip(bits.tolist(), series, strict=True):
         for at, found in enumerate(row):
             past = since_gap(z, at)
-            expected = {rule for rule in Rule if past and patterns(rule, past, limit)}
+            expected = {rule for rule in RUN_RULES if past and patterns(rule, past, limit)}
             assert set(rules.named(found)) == expected
 
 
@@ -61,10 +61,10 @@ def test_long_patterns_are_their_definition_too(seed, pattern):
     }[pattern]
     spoiled = rng.integers(0, m, 2)
     z[spoiled] = rng.choice([0.0, nan, 1.0, -1.5, 0.2], 2)
-    bits = rules.broken(z, Rule).tolist()
+    bits = rules.broken(z, RUN_RULES).tolist()
     for at, found in enumerate(bits):
         past = since_gap(z.tolist(), at)
-        assert set(rules.named(found)) == {rule for rule in Rule if past and patterns(rule, past, 3.0)}
+        assert set(rules.named(found)) == {rule for rule in RUN_RULES if past and patterns(rule, past, 3.0)}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_examples(rule, z, where):
     assert told(z, rule) == where
 
 
-@pytest.mark.parametrize("rule", [rule for rule in Rule if not rule.endswith("1")])
+@pytest.mark.parametrize("rule", [rule for rule in RUN_RULES if not rule.endswith("1")])
 def test_a_gap_ends_every_run(rule):
     """A pattern with a window missing in its midst, or one that was restarted, is no pattern."""
     whole = {"nelson3": [0, 0.1, 0.2, 0.3, 0.4, 0.5], "nelson4": [0.1, -0.1] * 7, "nelson7": [0.5] * 15, "nelson8": [1.5, -1.5] * 4}
