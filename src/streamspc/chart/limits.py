@@ -9,9 +9,9 @@ that is left, evenly over chart partitions: room is made for N / 9 of them, so t
 are more the room doubles, and their limits widen. Limits that change are a new version of the baseline.
 
 The limits. All charts that may signal run together and begin again together, so `design.bank_limits` finds the limits at which the *set*
-signals once in the series' ARL0, or in 1 / 0.98 of it where the rule `stuck` has the rest. A chart that may not signal has the limit of that ARL0 alone. A limit that somebody wrote stays as it
-is, and its chart has no part in the promise. Limits are rounded to four decimals, far below what they mean, so that no machine's last
-bit decides.
+signals once in the series' ARL0, or in 1 / 0.98 of it where the rule `stuck` has the rest. A chart that may not signal has the limit of
+that ARL0 alone. A limit that somebody wrote stays as it is, and its chart has no part in the promise. Limits are rounded to four decimals,
+far below what they mean, so that no machine's last bit decides.
 
 Rejected: three sigma for everybody (with a thousand series three false alarms a window); adding the rates of charts that overlap.
 """

@@ -11,7 +11,7 @@ theirs, and nothing else becomes narrower than it was:
 
     between, unit   the larger of theirs and the former ones; of counts, whose variance goes with the mean, the former ones at the
                     new mean; of shares unit is p (1 - p) at the new p
-    phi, relative   the larger
+    phi, relative   the larger; wider likewise
     bend            theirs, since shares and counts have it from their level; of means the former where they are too few to tell
     doubt           the former: there was evidence for the scale before; but also that there was no hit, which is about the level
 
@@ -77,7 +77,7 @@ def _keep_wide(kind: MetricKind, new: Baseline, former: Baseline, at: tuple[int,
         bend = np.where(bend == 0.0, known.bend, bend)
     new.between[at], new.unit[at], new.bend[at] = np.maximum(found.between, between), unit, bend
     new.phi[at] = np.where(found.side == 0, np.maximum(found.phi, known.phi), 0.0)
-    new.relative[at] = np.maximum(found.relative, known.relative)
+    new.relative[at], new.wider[at] = np.maximum(found.relative, known.relative), np.maximum(found.wider, known.wider)
     new.doubt[at] = known.doubt | (found.doubt & BIT[Doubt.NO_HITS])
 
 

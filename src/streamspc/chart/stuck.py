@@ -9,8 +9,8 @@ in a row the probability
 
     E t^s = product over i < s of (a + 1/2 + i) / (k + 1 + i)
 
-in expectation over Phase I. A run of s + 1 windows signals at the least s for which this is at most `SHARE` of the series' false alarms; the
-charts have what is left, so that all of them together keep the promise. Values that never tied in 50 windows are stuck after six
+in expectation over Phase I. A run of s + 1 windows signals at the least s for which this is at most `SHARE` of the series' false alarms;
+the charts have what is left, so that all of them together keep the promise. Values that never tied in 50 windows are stuck after six
 to eight of them. Where a tenth of the windows or more have one value, the pairs that begin at it are counted apart, and so are its runs:
 nights without an order are not stuck, and a number that the days repeat is. What ties so often that `MOST` windows would not do is
 never stuck; so a constant is none, and it signals when it moves.
@@ -27,6 +27,7 @@ theory and its applications 1, chapter XIII.7 (success runs).
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -76,7 +77,7 @@ def _most_common(value: Floats, keep: Bools) -> tuple[Floats, Ints]:
     ordered = np.sort(np.where(keep, value, np.nan), axis=0)  # nan come last
     best, number = ordered[0].copy(), np.ones(value.shape[1], np.int64)
     run = number.copy()
-    for before, now in zip(ordered[:-1], ordered[1:], strict=True):
+    for before, now in pairwise(ordered):
         run = np.where(now == before, run + 1, 1)
         more = run > number
         best, number = np.where(more, now, best), np.where(more, run, number)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ruling import patterns
 from streamspc.chart import rules
 from streamspc.chart.rules import Asked, Runs
-from streamspc.model import RUN_RULES, Rule
+from streamspc.model import RUN_RULES
 
 nan = math.nan
 BETWEEN = st.one_of(st.sampled_from([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, nan]), st.floats(-3.6, 3.6))

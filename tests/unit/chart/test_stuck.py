@@ -130,7 +130,7 @@ def test_nights_without_a_hit_are_not_stuck():
 @pytest.mark.parametrize("decimals", [0, 1])
 @pytest.mark.parametrize("kind", [MetricKind.SUM, MetricKind.COUNT])
 def test_the_rule_takes_no_more_than_its_part_of_the_false_alarms(decimals, kind):
-    """In control, values that tie by rounding say `stuck` at most in 2 % of the false alarms that are allowed, over Phase I and after it."""
+    """In control, values that tie by rounding say `stuck` in at most 2 % of the false alarms that are allowed."""
     rng = np.random.default_rng(6)
     spec, size, windows = spec_of(kind=kind, arl0=100.0), 4000, 300
     sigma = 2.0 if kind is MetricKind.SUM else 0.7
@@ -139,7 +139,7 @@ def test_the_rule_takes_no_more_than_its_part_of_the_false_alarms(decimals, kind
     alarms = 0
     for at in range(windows):
         point = step(spec, bank, M + at, np.round(rng.normal(base, sigma, (1, size)), decimals))
-        alarms += 0 if point.rules is None else np.count_nonzero(point.rules & STUCK)
+        alarms += 0 if point.rules is None else int(np.count_nonzero(point.rules & STUCK))
     allowed = stuck.SHARE * size * windows / 100.0
     assert alarms < allowed + 3 * np.sqrt(allowed)
     assert decimals or alarms > 0
