@@ -164,7 +164,7 @@ def freeze(kind: MetricKind, windows: Windows, screen: float, rho: float = rare.
     own = skew.Windows(np.where(keep, windows.value - centre, 0.0), n, windows.unit)
     bend = np.where(few.side == 0, skew.learn(kind, own, centre, keep), 0.0)
     doubt = evidence.doubts(kind, (value, n), keep, phi, few.side)
-    dropped, ties = np.asarray(len(value) - m, np.int32), stuck.learn(value, keep)._asdict()
+    dropped, ties = np.asarray(len(value) - m, np.int32), stuck.learn(windows.value, keep)._asdict()
     return Frozen(centre, between, unit, bend, phi, m, dropped, *few, **ties, doubt=doubt, keep=keep)
 
 

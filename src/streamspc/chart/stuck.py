@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streamspc.chart import order
-from streamspc.chart.places import Places, filled, places
+from streamspc.chart.places import Places, places, put
 from streamspc.model import ChartKind, MetricKind
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 SHARE = 0.02  # of the false alarms of a series
 MOST = 1000  # windows
-NEVER_STUCK = np.int32(2**31 - 1)
+NEVER_STUCK = 2**31 - 1
 COMMON = 0.1  # share of the windows that have the most common value
 KINDS = frozenset(MetricKind) - {MetricKind.QUANTILE, MetricKind.PROPORTION, MetricKind.NULL_RATE}
 
@@ -89,14 +89,14 @@ def run(ties: int, pairs: int, chance: float) -> int:
     """Ties in a row that come with at most this chance, NEVER_STUCK where `MOST` are likelier.
 
     >>> run(0, 49, 1e-6), run(10, 49, 1e-6), run(49, 49, 1e-6) == NEVER_STUCK
-    (4, 15, True)
+    (4, 11, True)
     """
     likely = 1.0
     for i in range(MOST):
         likely *= (ties + 0.5 + i) / (pairs + 1.0 + i)
         if likely <= chance:
             return i + 1
-    return int(NEVER_STUCK)
+    return NEVER_STUCK
 
 
 class Limits(NamedTuple):
@@ -115,7 +115,7 @@ def limits(baseline: Baseline, metrics: Ints, arl0: Floats) -> Limits:
 
 
 def _runs(ties: Codes, pairs: Codes, arl0: Floats) -> Codes:
-    found = np.full(ties.shape, NEVER_STUCK)
+    found = np.full(ties.shape, NEVER_STUCK, np.int32)
     at = np.nonzero((pairs > 0) & (arl0 > 0.0))
     kinds, which = np.unique(np.stack((ties[at], pairs[at], arl0[at])), axis=1, return_inverse=True)
     each = [run(int(a), int(k), SHARE / (1.0 - SHARE) / arl) for a, k, arl in kinds.T.tolist()]
@@ -145,7 +145,8 @@ class Still(NamedTuple):
 
     def restarted(self, where: Bools) -> Still:
         """Without memory at these series [K, S]."""
-        return self._replace(ties=filled(self.ties, places(where), -1))
+        put(self.ties, places(where), -1)
+        return self
 
 
 NOWHERE: Places = (np.zeros(0, np.intp), np.zeros(0, np.intp))
