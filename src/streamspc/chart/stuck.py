@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streamspc.chart import order
-from streamspc.chart.places import Places, places, put
+from streamspc.chart.places import Places, at, places, put
 from streamspc.model import ChartKind, MetricKind
 
 if TYPE_CHECKING:
@@ -116,10 +116,10 @@ def limits(baseline: Baseline, metrics: Ints, arl0: Floats) -> Limits:
 
 def _runs(ties: Codes, pairs: Codes, arl0: Floats) -> Codes:
     found = np.full(ties.shape, NEVER_STUCK, np.int32)
-    at = np.nonzero((pairs > 0) & (arl0 > 0.0))
-    kinds, which = np.unique(np.stack((ties[at], pairs[at], arl0[at])), axis=1, return_inverse=True)
+    there = np.nonzero((pairs > 0) & (arl0 > 0.0))
+    kinds, which = np.unique(np.stack((ties[there], pairs[there], arl0[there])), axis=1, return_inverse=True)
     each = [run(int(a), int(k), SHARE / (1.0 - SHARE) / arl) for a, k, arl in kinds.T.tolist()]
-    found[at] = np.array(each, np.int32)[which.ravel()] if each else NEVER_STUCK
+    found[there] = np.array(each, np.int32)[which.ravel()] if each else NEVER_STUCK
     return found
 
 
@@ -139,9 +139,9 @@ class Still(NamedTuple):
         ties, same = np.zeros(value.shape, np.int32), value == self.last
         if not same.any():
             return Still(value, ties), NOWHERE
-        at = places(same)
-        ties[at] = self.ties[at] + 1
-        return Still(value, ties), at
+        tied = places(same)
+        put(ties, tied, at([self.ties], tied)[0] + 1)
+        return Still(value, ties), tied
 
     def restarted(self, where: Bools) -> Still:
         """Without memory at these series [K, S]."""
@@ -149,11 +149,11 @@ class Still(NamedTuple):
         return self
 
 
-NOWHERE: Places = (np.zeros(0, np.intp), np.zeros(0, np.intp))
+NOWHERE: Places = np.zeros(0, np.intp)
 
 
 class Told(NamedTuple):
-    """Series that are stuck, as row of `Still` and column, and since how many windows before this one."""
+    """Series that are stuck, counted through [K, S], and since how many windows before this one."""
 
     series: Places
     lag: Codes
@@ -161,7 +161,7 @@ class Told(NamedTuple):
 
 def tell(still: Still, tied: Places, limits: Limits) -> Told:
     """Which of the series that tied are stuck."""
-    usual = still.last[tied] == limits.value[tied]
-    over = still.ties[tied] >= np.where(usual, limits.usual[tied], limits.any[tied])
-    at = tied[0][over], tied[1][over]
-    return Told(at, still.ties[at])
+    last, ties = at(still, tied)
+    of_any, of_usual, value = at(limits, tied)
+    over = ties >= np.where(last == value, of_usual, of_any)
+    return Told(tied[over], ties[over])

@@ -166,18 +166,18 @@ def _speak_rules(plan: Plan, rows: Rows, spoken: Spoken) -> Bits | None:
 
 def _speak_stuck(bank: Bank, now: _Charts, spoken: Spoken, rules: Bits | None) -> Bits | None:
     """Add the series that are stuck to what the charts and `rules` say. All rules that speak, [M, S]; None where none does."""
-    if not len(now.tied[0]):
+    if not len(now.tied):
         return rules
-    at, lag = stuck.tell(now.still, now.tied, bank.fit.stuck)
-    if not len(lag):
+    told, lags = stuck.tell(now.still, now.tied, bank.fit.stuck)
+    if not len(told):
         return rules
-    series = bank.plan.still[at[0]], at[1]
+    row, column = np.divmod(told, len(bank.segments))
+    series = bank.plan.still[row] * len(bank.segments) + column
     bits = np.zeros(spoken.broken.shape, np.uint16) if rules is None else rules
-    bits[series] |= STUCK_BIT
-    first = spoken.broken[series] & SHEWHART_BIT == 0
-    spoken.side[series] = np.where(first, np.where(now.score.z[series] < 0.0, -1, 1), spoken.side[series])
-    spoken.lag[series] = np.maximum(spoken.lag[series], lag)
-    spoken.broken[series] |= np.uint8(SHEWHART_BIT)
+    (broken, side, lag), [said], [z] = at(spoken, series), at([bits], series), at([now.score.z], series)
+    put(bits, series, said | STUCK_BIT)
+    first = broken & SHEWHART_BIT == 0
+    write(spoken, series, Spoken(broken | SHEWHART_BIT, np.where(first, np.where(z < 0.0, -1, 1), side), np.maximum(lag, lags)))
     return bits
 
 
