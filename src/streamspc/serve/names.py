@@ -37,7 +37,7 @@ TABLE = (
     Metric("spc_violations_total", "counter", ON_CHART, "Windows at which the chart signalled."),
     Metric("spc_phase", "gauge", SERIES, "Phase of the last window: 1 learnt from, 2 judged, 3 too few records, 4 provisional."),
     Metric("spc_baseline_version", "gauge", SERIES, "Version of the frozen baseline; 0 while it is learnt."),
-    Metric("spc_rule_violations_total", "counter", ("stream", "metric", "rule"), "Points at which the rule signalled: a run rule, or stuck."),
+    Metric("spc_rule_violations_total", "counter", ("stream", "metric", "rule"), "Points at which a run rule, or stuck, signalled."),
     Metric("spc_baselines_total", "counter", ("stream", "metric"), "Baselines estimated, each a version."),
     Metric(
         "spc_baseline_windows_dropped_total", "counter", ("stream", "metric"), "Windows that screening left out of baselines, as outliers."

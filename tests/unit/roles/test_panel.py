@@ -14,7 +14,7 @@ from strategies import METRICS, SHOPS, blocks, folded, quick, semantics, source
 from streamspc import wire
 from streamspc.flow import State, fold, ready
 from streamspc.kafka_io.memory import MemoryKafka
-from streamspc.model import ChartKind, ChartSpec, View
+from streamspc.model import RUN_RULES, ChartKind, ChartSpec, View
 from streamspc.roles.chart import ChartRole
 from streamspc.roles.meters import Meters
 from streamspc.roles.panel import Panel
@@ -118,6 +118,18 @@ def test_baselines_are_counted_and_those_in_doubt_shown():
     assert state.streams["s"].bank.baseline.doubt[0].any()
     lines = [line for line in said if line["event"] == "baselines estimated"]
     assert [(line["series"], line["dropped"]) for line in lines] == [(len(one.metric), len(one.dropped)) for one in some]
+
+
+def test_rules_that_signal_are_counted_by_metric():
+    """Each point counts once for each of its rules."""
+    spec, panel, meters = semantics(1, metrics=(msgspec.structs.replace(METRICS[1], rules=RUN_RULES), METRICS[3])), Panel(), Meters("chart")
+    state, bits = State.begin(spec, 0), 0
+    for out in folded(state, blocks(ready(spec.streams[0]), [source(1, 400)], 1)):
+        panel.show(0, state, out, meters)
+        bits += sum(int(np.bitwise_count(points.rules).sum()) for points in out.points if points.rules is not None)
+    counted = {labels: n for (name, labels), n in meters.counts.items() if name == "spc_rule_violations_total"}
+    assert sum(counted.values()) == bits > 3
+    assert {labels[:2] for labels in counted} == {("s", "price")}
 
 
 def test_a_partition_that_moves_takes_its_series_along(ran):
