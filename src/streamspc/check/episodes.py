@@ -43,6 +43,7 @@ class Episode(msgspec.Struct, kw_only=True):
     rejected: bool
     muted: bool
     provisional: bool  # all of its signals: nothing was promised of them
+    level_shift: bool = False  # the daemon would reject no more, and await a command
     over: bool = False  # back in control before the end of the data
     sources: tuple[Span, ...]  # offsets that its windows came from; of a file, the numbers of its records from 1
 
@@ -72,7 +73,8 @@ class Book:
         column = {name: at for at, name in enumerate(points.segments)}
         for signal in signals:
             series = signal.metric, signal.segment
-            if signal.kind not in {"open", "update", "resolve"}:
+            if signal.kind == "shift":
+                self._open[series].level_shift = True
                 continue
             if signal.kind == "resolve":
                 self._open.pop(series).over = True

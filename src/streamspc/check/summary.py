@@ -166,7 +166,10 @@ def _table(episodes: list[Episode], zone: str) -> Table:
             "-" if e.value is None else f"{e.value:.5g}",
             limits,
             f"{e.severity:.3f}",
-            ("yes" if e.rejected else "") + (" muted" if e.muted else "") + (" provisional" if e.provisional else ""),
+            ("yes" if e.rejected else "")
+            + (" muted" if e.muted else "")
+            + (" level shift" if e.level_shift else "")
+            + (" provisional" if e.provisional else ""),
         )
         table.add_row(*map(Text, cells))
     return table

@@ -209,8 +209,9 @@ def _line(row: Row, spec: StreamSpec) -> str:
     from streamspc.effect.wording import instant  # noqa: PLC0415
 
     name = _name(row["metric"], row["segment"])
+    waits = "".join(f"\n  {one['kind']} by {one['by']} waits for the window at {instant(one['since'], spec)}" for one in row["commands"])
     if row["phase"] == "learning":
-        return f"{name}: learns, {row['seen']} of {row['windows']} windows"
+        return f"{name}: learns, {row['seen']} of {row['windows']} windows{waits}"
     said = f"{name}: version {row['version']}, centre {row['centre']:.5g}, {row['kept']} windows"
     said += f", {row['dropped']} left out" if row["dropped"] else ""
     said += f", provisional ({', '.join(row['doubt'])})" if row["doubt"] else ""
@@ -218,6 +219,6 @@ def _line(row: Row, spec: StreamSpec) -> str:
         lcl, ucl = ("none" if last[key] is None else f"{last[key]:.5g}" for key in ("lcl", "ucl"))
         said += f"; at {instant(last['start'], spec)} sigma {last['sigma']:.3g}, limits {lcl} to {ucl}, n {last['n']:,}"
     if episode := row["episode"]:
-        waits = ": a level shift that awaits accept or reset" if episode["awaiting"] else ""
-        said += f"\n  episode {episode['id']}, {episode['side']} since {instant(episode['opened'], spec)}{waits}"
-    return said
+        shift = ": a level shift that awaits accept or reset" if episode["awaiting"] else ""
+        said += f"\n  episode {episode['id']}, {episode['side']} since {instant(episode['opened'], spec)}{shift}"
+    return said + waits

@@ -34,7 +34,12 @@ RULES: dict[str, str] = {
     Rule.RUN7: "seven points in a row on one side",
     Rule.STUCK: "the same value again and again: it is stuck",
 }
-ANSWERS = {"": "back in control", "accept": "has a new level that was accepted", "reset": "learns a new baseline"}
+ANSWERS = {
+    "": "back in control",
+    "accept": "has a new level that was accepted",
+    "reset": "learns a new baseline",
+    "learn": "has learnt a new baseline",
+}
 SHARES = frozenset({MetricKind.PROPORTION, MetricKind.NULL_RATE})
 
 
@@ -210,7 +215,9 @@ def spans(sources: tuple[Span, ...]) -> str:
 
 def answer(signal: Signal, amount: Callable[[float | None], str]) -> str:
     """Who ended the episode by a command, why, and what holds now: `accepted by ann: a new supplier; centre 12.4, version 2`."""
-    done = {"accept": "accepted", "reset": "reset"}[signal.answer] + (f" by {plain(signal.by)}" if signal.by else "")
+    done = {"accept": "accepted", "reset": "reset", "learn": "learnt from the past"}[signal.answer] + (
+        f" by {plain(signal.by)}" if signal.by else ""
+    )
     now = "Phase I begins again" if signal.answer == "reset" else f"centre {amount(signal.centre)}, version {signal.baseline_version}"
     return f"{done}{f': {plain(signal.why)}' if signal.why else ''}; {now}"
 

@@ -107,6 +107,11 @@ def rows(of: StreamState, points: list[Points]) -> Iterator[dict[str, Any]]:
             "windows": spec.baseline.windows,
             "last": _last(*shown[segment], row) if segment in shown else None,
             "episode": None,
+            "commands": [
+                {"kind": one.kind, "id": one.id, "since": one.since, "by": one.by}
+                for one in of.commands
+                if one.metric in {None, spec.metrics[row].name} and one.segment in {None, segment}
+            ],
         }
         if state.open[row, column]:
             opened = int(state.opened[row, column])

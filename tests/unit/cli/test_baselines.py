@@ -92,6 +92,8 @@ def test_a_command_says_what_it_does_and_is_in_control(kafka, capsys):
     (entry,) = [one for one in entries(kafka, "app") if isinstance(one, Command)]
     assert (entry.kind, entry.metric, entry.segment, entry.by, entry.why, entry.id) == ("reset", "price", None, "ann", "new", said["id"])
     assert entry.since == said["since"] == 1_700_002_810_000_000  # the first window that begins at that time or later
+    assert baseline("show", "price") == 0
+    assert "\n  reset by ann waits for the window at 2023-11-14 23:00 UTC\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("words", "problem"), [
