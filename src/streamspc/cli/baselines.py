@@ -187,7 +187,7 @@ def _nothing(action: str) -> str:
 
 
 def _say(args: argparse.Namespace, spec: StreamSpec, told: Command, changed: list[str]) -> None:
-    from streamspc.effect.wording import instant  # noqa: PLC0415
+    from streamspc.effect.times import instant  # noqa: PLC0415
 
     at = "its next window" if told.since == NEVER else f"the window at {instant(told.since, spec)}"
     if args.json:
@@ -206,7 +206,7 @@ def _name(metric: str, segment: str) -> str:
 
 
 def _line(row: Row, spec: StreamSpec) -> str:
-    from streamspc.effect.wording import instant  # noqa: PLC0415
+    from streamspc.effect.times import instant  # noqa: PLC0415
 
     name = _name(row["metric"], row["segment"])
     waits = "".join(f"\n  {one['kind']} by {one['by']} waits for the window at {instant(one['since'], spec)}" for one in row["commands"])

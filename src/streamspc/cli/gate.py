@@ -96,14 +96,14 @@ def _told(entry: Override) -> dict[str, object]:
 
 
 def _line(entry: Override, spec: StreamSpec) -> str:
-    from streamspc.effect.wording import instant  # noqa: PLC0415
+    from streamspc.effect.times import instant  # noqa: PLC0415
 
     begin = "that are not judged" if entry.since == NEVER else f"from {instant(entry.since, spec)} on that are not judged"
     return f"{entry.kind}: windows {begin}, before {instant(entry.until, spec)}"
 
 
 def _status(args: argparse.Namespace, loaded: Loaded, spec: StreamSpec, kafka: Kafka) -> int:
-    from streamspc.effect.wording import instant  # noqa: PLC0415
+    from streamspc.effect.times import instant  # noqa: PLC0415
     from streamspc.roles.gating import book, waiting  # noqa: PLC0415
 
     found, places = book(kafka, loaded.semantics, spec), waiting(kafka, loaded.semantics, spec)

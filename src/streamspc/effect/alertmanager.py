@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from streamspc.effect import wording
+from streamspc.effect import times, wording
 from streamspc.effect.picture import picture
 from streamspc.effect.shorten import JSON, cut
 from streamspc.model import Rendered
@@ -65,4 +65,4 @@ def _annotations(told: Told, words: Words) -> dict[str, str]:
 
 
 def _instant(at: int) -> str:
-    return wording.moment(at, None).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return times.moment(at, None).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from streamspc.effect import wording
+from streamspc.effect import times, wording
 from streamspc.effect.picture import picture
 from streamspc.effect.shorten import cut, fitted
 
@@ -43,7 +43,7 @@ def _event(notice: Notice, words: Words) -> dict[str, Any]:
         "summary": cut(wording.headline(notice, words), SUMMARY),
         "source": cut(f"streamspc {words.app}: {', '.join(notice.streams)}", FIELD),
         "severity": min((told.labels.severity for told in notice.told), key=ORDER.index),
-        "timestamp": wording.moment(first.opened or first.start, spec).isoformat(),
+        "timestamp": times.moment(first.opened or first.start, spec).isoformat(),
         "component": cut(wording.series(first), FIELD),
         "group": cut(first.stream, FIELD),
         "class": cut("a gap" if first.kind == "gap" else wording.rule(first, spec), FIELD),

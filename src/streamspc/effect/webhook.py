@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streamspc.effect import wording
+from streamspc.effect import times, wording
 from streamspc.effect.shorten import fitted
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _episode(told: Told, words: Words) -> dict[str, Any]:
         "stream": signal.stream,
         "severity": labels.severity,
         "owner": labels.owner,
-        "window": {"start": _time(signal.start, spec), "end": _time(signal.end, spec), "timezone": wording.zone(spec)},
+        "window": {"start": _time(signal.start, spec), "end": _time(signal.end, spec), "timezone": times.zone(spec)},
         "links": {name.lower(): address for name, address in wording.links(told, words)},
     }
     if signal.contributions:
@@ -106,7 +106,7 @@ def _numbers(told: Told, spec: StreamSpec | None) -> dict[str, Any]:
 
 
 def _time(at: int, spec: StreamSpec | None) -> str:
-    return wording.moment(at, spec).isoformat()
+    return times.moment(at, spec).isoformat()
 
 
 def _spans(sources: tuple[Span, ...]) -> list[dict[str, int]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
+from streamspc.effect.times import EARLIEST, LATEST, instant, window
 from streamspc.model import WHOLE, Links, MetricKind, Rule
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 NAME = 80  # characters of a name from the data (a segment) that are shown
 SPANS = 4  # source partitions that are shown
-EARLIEST, LATEST = -62_000_000_000_000_000, 253_000_000_000_000_000  # microseconds: the years 5 to 9987
 LIMIT = frozenset({Rule.WE1, Rule.NELSON1})
 RULES: dict[str, str] = {
     Rule.WE2: "two of three points beyond 2 sigma",
@@ -238,31 +236,6 @@ def _done(told: Told, spec: StreamSpec | None) -> str:
         return done
     whose, how = "its" if told.rejected == 1 else "their", "quarantined in" if spec.clean_topic else "copied to"
     return f"{done}, {whose} records are {how} {spec.quarantine_topic}"
-
-
-def window(start: int, end: int, spec: StreamSpec | None) -> str:
-    """A span of event time with its zone: `2013-02-08 00:00 to 2013-02-09 00:00 EST (America/New_York)`."""
-    first, last = moment(start, spec), moment(end, spec)
-    unit = "minutes" if start % 60_000_000 == end % 60_000_000 == 0 else "milliseconds"
-    begin, to = (at.replace(tzinfo=None).isoformat(" ", unit) for at in (first, last))
-    turn = "" if first.tzname() == last.tzname() else f" {first.tzname()}"  # the clocks change on the way
-    return f"{begin}{turn} to {to} {last.tzname()} ({zone(spec)})"
-
-
-def instant(at: int, spec: StreamSpec | None) -> str:
-    """A moment of event time with its zone's short name."""
-    return f"{moment(at, spec):%Y-%m-%d %H:%M %Z}"
-
-
-def moment(at: int, spec: StreamSpec | None) -> datetime:
-    """Microseconds as a moment in the stream's zone, as near as the calendar of the machine reaches."""
-    seconds, us = divmod(min(max(at, EARLIEST), LATEST), 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=us).astimezone(ZoneInfo(zone(spec)))
-
-
-def zone(spec: StreamSpec | None) -> str:
-    """The stream's zone; UTC for a stream of another configuration."""
-    return spec.timezone if spec else "UTC"
 
 
 def span_of_time(us: int) -> str:

@@ -85,8 +85,7 @@ def last_points(kafka: Kafka, semantics: Semantics, partition: int, stream: str)
 
 def rows(of: StreamState, points: list[Points]) -> Iterator[dict[str, Any]]:
     """What is known of each series of metrics: its baseline, the limits of its last window, its open episode."""
-    spec, bank, state = of.stream.spec, of.bank, of.episodes.state
-    awaiting = shift.awaiting(spec.episodes.max_reject, state)
+    spec, bank = of.stream.spec, of.bank
     shown = {segment: (one, at) for one in points for at, segment in enumerate(one.segments)}
     places = {column: place for place, column in enumerate(bank.columns.tolist())}
     baseline = bank.baseline
@@ -113,17 +112,23 @@ def rows(of: StreamState, points: list[Points]) -> Iterator[dict[str, Any]]:
                 if one.metric in {None, spec.metrics[row].name} and one.segment in {None, segment}
             ],
         }
-        if state.open[row, column]:
-            opened = int(state.opened[row, column])
-            told["episode"] = {
-                "id": identity(spec.name, spec.metrics[row].name, segment, opened),
-                "opened": opened,
-                "windows": int(state.windows[row, column]),
-                "rejecting": int(abs(state.rejecting[row, column])),
-                "side": "up" if state.side[row, column] > 0 else "down",
-                "awaiting": bool(awaiting[row, column]),
-            }
+        if of.episodes.state.open[row, column]:
+            told["episode"] = _episode(of, (row, column))
         yield told
+
+
+def _episode(of: StreamState, series: tuple[int, int]) -> dict[str, Any]:
+    """The open episode of a series."""
+    state, spec, (row, column) = of.episodes.state, of.stream.spec, series
+    opened = int(state.opened[series])
+    return {
+        "id": identity(spec.name, spec.metrics[row].name, of.bank.segments[column], opened),
+        "opened": opened,
+        "windows": int(state.windows[series]),
+        "rejecting": int(abs(state.rejecting[series])),
+        "side": "up" if state.side[series] > 0 else "down",
+        "awaiting": bool(shift.awaiting(spec.episodes.max_reject, state)[series]),
+    }
 
 
 def _last(points: Points, column: int, row: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from streamspc.effect import alertmanager, discord, google_chat, mattermost, pagerduty, picture, slack, teams, webhook, wording
+from streamspc.effect import alertmanager, discord, google_chat, mattermost, pagerduty, picture, slack, teams, times, webhook, wording
 from streamspc.effect.shorten import cut
 from streamspc.effect.wording import Words
 from streamspc.model import Contribution, Labels, Links, MetricKind, MetricSpec, Notice, Signal, Span, StreamSpec, Told
@@ -324,12 +324,12 @@ def test_window_of_a_change_of_the_clocks():
     """A day on which the clocks change names the zone at both ends."""
     start = 1_362_891_600_000_000  # 2013-03-10 00:00 in New York, a day of 23 hours
 
-    assert wording.window(start, start + 23 * 3_600_000_000, SPEC) == "2013-03-10 00:00 EST to 2013-03-11 00:00 EDT (America/New_York)"
+    assert times.window(start, start + 23 * 3_600_000_000, SPEC) == "2013-03-10 00:00 EST to 2013-03-11 00:00 EDT (America/New_York)"
 
 
 def test_short_windows_show_what_tells_them_apart():
     """A window that does not begin and end at a full minute is told to the millisecond, in UTC for an unknown stream."""
-    assert wording.window(0, 250_000, None) == "1970-01-01 00:00:00.000 to 1970-01-01 00:00:00.250 UTC (UTC)"
+    assert times.window(0, 250_000, None) == "1970-01-01 00:00:00.000 to 1970-01-01 00:00:00.250 UTC (UTC)"
 
 
 @pytest.mark.parametrize(
