@@ -33,7 +33,8 @@ class History:
     def before(self, lags: Sequence[int]) -> list[int]:
         """Start of the window that many windows before the newest one; of the oldest where it is no longer remembered."""
         starts = list(self._sources)
-        return [starts[max(-1 - lag, -len(starts))] for lag in lags]
+        oldest = -len(starts)
+        return [starts[max(-1 - lag, oldest)] for lag in lags]
 
     def spans(self, start: int) -> tuple[Span, ...]:
         """Source offsets of the window that starts there; none where it had no records or is no longer remembered."""

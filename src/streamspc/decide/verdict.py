@@ -7,6 +7,7 @@ level shift awaits a command rejects no more (`shift`). Records of other segment
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -48,13 +49,11 @@ def decide(spec: StreamSpec, episodes: Episodes, points: Points, history: Histor
 
 def _marked(signals: list[Signal], points: Points, guilty: Bools, shifted: Bools, begun: Bools) -> list[Signal]:
     """The signals with what they mean for verdicts; behind that of a series whose level shift begins to await a command, one more."""
-    if not signals:
-        return signals
-    row, column = ({name: at for at, name in enumerate(names)} for names in (points.metrics, points.segments))
     told = []
     for signal in signals:
-        at = row[signal.metric], column[signal.segment]
-        told.append(msgspec.structs.replace(signal, rejected=bool(guilty[at]), awaiting=bool(shifted[at])))
+        at = points.metrics.index(signal.metric), _column(points, signal.segment)
+        rejected, awaiting = bool(guilty[at]), bool(shifted[at])
+        told.append(msgspec.structs.replace(signal, rejected=rejected, awaiting=awaiting) if rejected or awaiting else signal)
         if begun[at]:
             told.append(msgspec.structs.replace(told[-1], kind="shift", muted=False))
     return told
@@ -66,7 +65,7 @@ def judge(charts: npt.NDArray[np.uint8], points: Points, episodes: Episodes) -> 
     `charts` are those that reject [M, S]. `episodes` have taken these points already, so that each rejection carries the id of its episode.
     """
     segments = np.flatnonzero(charts.any(axis=0))
-    far = np.where(charts != 0, np.abs(points.z), -1.0)[:, segments]
+    far = np.where(charts[:, segments] != 0, np.abs(points.z[:, segments]), -1.0)
     worst = zip(far.argmax(axis=0).tolist(), segments.tolist(), strict=True)
     return [_rejection(points, episodes, series, int(charts[series])) for series in worst]
 
@@ -79,7 +78,10 @@ def rejecting(spec: StreamSpec, points: Points) -> npt.NDArray[np.uint8]:
         bits = sum(1 << CHARTS.index(chart) for chart in set(rule.charts))
         found = points.broken[row] & np.uint8(bits)
         if rule.segments and found.any():
-            found[[segment not in rule.segments for segment in points.segments]] = 0
+            named = [column for segment in rule.segments if (column := _column(points, segment)) is not None]
+            covered = np.zeros(len(found), bool)
+            covered[named] = True
+            found *= covered
         charts[row] |= found
     charts[points.phase != MONITORING] = 0
     return charts
@@ -92,11 +94,17 @@ def unjudged(spec: StreamSpec, points: Points) -> int:
     one of them could judge, or when no rule covers the whole stream.
     """
     rows = {points.metrics.index(rule.metric) for rule in spec.judge_by if not rule.segments or WHOLE in rule.segments}
-    if not rows or WHOLE not in points.segments:
+    whole = _column(points, WHOLE)
+    if not rows or whole is None:
         return 0
-    whole = points.segments.index(WHOLE)
     judged = any(points.phase[row, whole] == MONITORING for row in rows)
     return 0 if judged else int(points.records[whole])
+
+
+def _column(points: Points, segment: str) -> int | None:
+    """Where a segment is; they are in the order of their names."""
+    at = bisect_left(points.segments, segment)
+    return at if at < len(points.segments) and points.segments[at] == segment else None
 
 
 def _rejection(points: Points, episodes: Episodes, series: tuple[int, int], charts: int) -> Rejection:
