@@ -102,6 +102,8 @@ def lean(row: Row, expected: float, unit: float, between: float) -> float:
 
 def learn(kind: str, rows: Sequence[Row], screen: float) -> Learnt:
     """The baseline."""
+    if kind == "lag":
+        rows = [_log(row) for row in rows]
     stay = kept(kind, rows, screen)
     some = [rows[i] for i in stay]
     m = len(some)
@@ -181,8 +183,24 @@ class Score(NamedTuple):
     alone: float  # z, had there been no window before
 
 
+def _log(now: Row) -> Row:
+    """The window of a lag as its charts see it."""
+    if math.isnan(now.value):
+        return now
+    level = max(now.value, 0.001)
+    return Row(math.log(level), now.n, now.unit / level**2, now.extra / level**2)
+
+
+def _as_lag(told: Score) -> Score:
+    """In seconds again."""
+    centre = math.exp(told.centre)
+    return told._replace(centre=centre, sigma=told.sigma * centre, lcl=math.exp(told.lcl), ucl=math.exp(told.ucl))
+
+
 def score(kind: str, learnt: Learnt, now: Row, limit: float, last: float | None) -> Score:
     """The window's score with unwidened limits; `last` is the one before's, alone, where it has a say."""
+    if kind == "lag":
+        now = _log(now)
     sigma = max(math.sqrt(learnt.between + learnt.unit / max(now.n, 1) + now.extra), floor(learnt.centre))
     if learnt.rare:
         return _rare_score(kind, learnt, now, limit)
@@ -196,7 +214,8 @@ def score(kind: str, learnt: Learnt, now: Row, limit: float, last: float | None)
         lcl = max(lcl, 0.0)
     if kind in SHARES:
         ucl = min(ucl, 1.0)
-    return Score(learnt.centre + ahead * sigma, sigma * share, _clip((alone - ahead) / share), lcl, ucl, alone)
+    told = Score(learnt.centre + ahead * sigma, sigma * share, _clip((alone - ahead) / share), lcl, ucl, alone)
+    return _as_lag(told) if kind == "lag" else told
 
 
 def _clip(z: float) -> float:
@@ -209,7 +228,8 @@ def _skewness(kind: str, learnt: Learnt, n: int, sigma: float) -> float:
         g = learnt.bend * (sigma**2 + over) / sigma
     else:
         left = max(1 - 1.125 * (max(n, 1) - 1) / (12 + max(n, 1) - 1), 0.0)
-        g = learnt.bend / max(n, 1) ** 2 / sigma**3 * left
+        more = learnt.expected**2 if kind == "lag" else 0.0
+        g = (learnt.bend * left - more) / max(n, 1) ** 2 / sigma**3
     return min(max(g, -2.0), 2.0) if abs(g) > 0.05 else 0.0
 
 

@@ -93,7 +93,7 @@ def _resolved(form: Signal, spec: StreamSpec, charted: tuple[Bank, Episodes, His
         metric=metric,
         segment=segment,
         side="up" if state.side[series] > 0 else "down",
-        centre=number(float(baseline.centre[series])) if alone else None,
+        centre=number(float(bank.fit.centre[series])) if alone else None,
         opened=opened,
         windows=int(state.windows[series]),
         awaiting=bool(shift.shifted(spec.episodes.max_reject, state)[series]),
@@ -113,7 +113,7 @@ def _learnt(form: Signal, spec: StreamSpec, bank: Bank, series: Bools) -> Iterat
             metric=spec.metrics[row].name,
             segment=bank.segments[column],
             n=int(now.kept[row, column]),
-            centre=number(float(now.centre[row, column])),
+            centre=number(float(bank.fit.centre[row, column])),
             baseline_version=int(now.version[row, column]),
             provisional=bool(now.doubt[row, column]),
         )

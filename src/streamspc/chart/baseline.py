@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart import autocorrelation, evidence, lean, order, rare, sigma, skew, stuck
+from streamspc.chart import autocorrelation, evidence, lean, logarithm, order, rare, sigma, skew, stuck
 from streamspc.chart.plan import RATIOS
 from streamspc.chart.rare import Rare
 from streamspc.model import MetricKind
@@ -50,7 +50,7 @@ LATTICE = 2.0  # hits from the median that never make an outlier
 class Baseline(NamedTuple):
     """What in control means, per series [M, S]; nan and version 0 while Phase I lasts."""
 
-    centre: Floats
+    centre: Floats  # of metrics that are charted as logarithms: of those, as are the variances
     between: Floats  # variance between windows
     unit: Floats  # variance of one record within a window
     bend: Floats  # where skewness follows from, see `skew`
@@ -142,6 +142,10 @@ class Frozen(NamedTuple):
 
 def freeze(kind: MetricKind, windows: Windows, screen: float, rho: float = rare.RHO) -> Frozen:
     """The baselines of q series of one kind of metric; `rho` is the overdispersion of rates near 0 that cannot be excluded."""
+    raw = windows.value
+    if kind in logarithm.KINDS:
+        level = np.maximum(raw, logarithm.LEAST)
+        windows = Windows(logarithm.log(level), windows.n, windows.unit / (level * level), windows.extra / (level * level))
     keep = screened(kind, windows, screen)
     value, n, m = evened(kind, windows, keep, screen), windows.n, order.kept(keep).astype(np.int32)
     cut, plain = truncation(screen), order.variance(value, keep)
@@ -164,7 +168,7 @@ def freeze(kind: MetricKind, windows: Windows, screen: float, rho: float = rare.
     own = skew.Windows(np.where(keep, windows.value - centre, 0.0), n, windows.unit)
     bend = np.where(few.side == 0, skew.learn(kind, own, centre, keep), 0.0)
     doubt = evidence.doubts(kind, (value, n), keep, phi, few.side)
-    dropped, ties = np.asarray(len(value) - m, np.int32), stuck.learn(windows.value, keep)._asdict()
+    dropped, ties = np.asarray(len(value) - m, np.int32), stuck.learn(raw, keep)._asdict()
     return Frozen(centre, between, unit, bend, phi, m, dropped, *few, **ties, doubt=doubt, keep=keep)
 
 

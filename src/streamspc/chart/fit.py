@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart import sigma, stuck
+from streamspc.chart import logarithm, sigma, stuck
 from streamspc.chart.phase import phases
 from streamspc.design.widening import widening
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class Fit(NamedTuple):
     """Arrays [M, S]."""
 
+    centre: Floats  # in the metric's unit
     floor: Floats  # of sigma
     widening: Floats  # of sigma, for what Phase I does not know; 1 where somebody wrote the limits
     scatter: Floats  # variance of the records of means in Phase I; nan where there is none
@@ -41,6 +42,7 @@ def fit(plan: Plan, baseline: Baseline, limits: Limits) -> Fit:
         if arl0 and len(at[0]):
             factor[at] = widening(baseline.kept[at], baseline.phi[at], arl0)
     return Fit(
+        logarithm.shown(plan.logs, baseline.centre) if len(plan.logs) else baseline.centre,
         sigma.floor(baseline.centre),
         factor,
         np.where(baseline.expected > 0.0, baseline.expected, np.nan),
@@ -48,7 +50,7 @@ def fit(plan: Plan, baseline: Baseline, limits: Limits) -> Fit:
         np.sqrt(1.0 - baseline.phi * baseline.phi),
         bool(baseline.phi.any()),
         bool(baseline.side.any()),
-        np.flatnonzero(baseline.bend.any(axis=1)),
+        np.union1d(np.flatnonzero(baseline.bend.any(axis=1)), plan.logs),
         bool((limits.stretch != 1.0).any()),
         stuck.limits(baseline, plan.still, limits.arl0),
     )

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streamspc.chart import scatter
+from streamspc.chart import logarithm, scatter
 from streamspc.chart.limits import arl0_of
 from streamspc.chart.memory import Memory
 from streamspc.chart.phase import together
@@ -137,13 +137,16 @@ def advance(spec: StreamSpec, bank: Bank, statistics: Statistics, points: Points
     arl0 = arl0_of(spec, bank.known or 0, bank.later, bank.partitions)
     told = []
     # Sigma as the memory has it: what is not known is in the limit of T2.
+    statistics = replace(statistics, value=points.value)
+    if len(bank.plan.logs):
+        statistics = logarithm.scaled(bank.plan.logs, statistics)
     sigma = bank.baseline.sigma(statistics.n, statistics.extra, bank.fit.floor)
-    z = np.clip((points.value - bank.baseline.centre) / sigma, -MOST_SIGMA, MOST_SIGMA)
+    z = np.clip((statistics.value - bank.baseline.centre) / sigma, -MOST_SIGMA, MOST_SIGMA)
     for at, (one, rows) in enumerate(zip(spec.multivariate, charts.rows, strict=True)):
         charts.charts[at] = chart = _limited(one, charts.charts[at], arl0, spec.baseline.windows)
         row, charts.charts[at] = _judge(one, chart, (points, z), rows)
         told.append(row)
-        seen = replace(statistics, value=np.where(points.broken != 0, np.nan, points.value))
+        seen = replace(statistics, value=np.where(points.broken != 0, np.nan, statistics.value))
         due, learnt = charts.memories[at].add(rows, seen, bank.baseline)
         if len(due):
             charts.charts[at] = _learn(charts.charts[at], due, scatter.estimate(learnt, spec.baseline.screen))

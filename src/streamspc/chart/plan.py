@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamspc.chart import lean, stuck
+from streamspc.chart import lean, logarithm, stuck
 from streamspc.chart.rules import mask
 from streamspc.chart.scales import Rows
 from streamspc.model import ChartKind, MetricKind
@@ -46,6 +46,7 @@ class Plan:
     confirmed: Ints  # [C] metrics whose Shewhart signals take two points
     ruled: Ints  # [R] metrics that ask for run rules
     asked: Bits  # [R] which ones
+    logs: Ints  # metrics that are charted as logarithms
     still: Ints  # [K] metrics that may be stuck
     more: Rows  # further time scales
 
@@ -75,6 +76,7 @@ def plan(spec: StreamSpec) -> Plan:
         exacting=any(metric.min_effect is not None for metric in metrics),
         confirmed=np.array([index for index, chart in enumerate(charts) if chart.confirm > 1], np.int64),
         ruled=np.array(ruled, np.int64),
+        logs=np.array([index for index, metric in enumerate(metrics) if metric.kind in logarithm.KINDS], np.int64),
         still=np.array([index for index, metric in enumerate(metrics) if stuck.asked(metric)], np.int64),
         asked=np.array([mask(metrics[i].rules) for i in ruled], np.uint16),
         more=_more(charts),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart import lean, rare, shewhart, skew
+from streamspc.chart import lean, logarithm, rare, shewhart, skew
 from streamspc.chart.places import places, put
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ class Score(NamedTuple):
 
 def score(bank: Bank, statistics: Statistics) -> Score:
     """Scores of one window."""
+    raw, logs = statistics.value, bank.plan.logs
+    if len(logs):
+        statistics = logarithm.scaled(logs, statistics)
     baseline, fit, value, n = bank.baseline, bank.fit, statistics.value, statistics.n
     plain = _sigma(bank, statistics)
     sigma = plain * fit.widening
@@ -55,7 +58,17 @@ def score(bank: Bank, statistics: Statistics) -> Score:
         _bend_limits(bank, result, of_last, (plain, g))
     if fit.rare:
         _score_rare(bank, result, value, n)
-    return result
+    return _shown(bank, result, raw) if len(logs) else result
+
+
+def _shown(bank: Bank, result: Score, raw: Floats) -> Score:
+    """Metrics that are charted as logarithms in their own unit."""
+    logs = bank.plan.logs
+    centre, lcl, ucl = (logarithm.shown(logs, numbers) for numbers in (result.centre, result.lcl, result.ucl))
+    sigma, distance = result.sigma.copy(), result.distance.copy()
+    sigma[logs] *= centre[logs]
+    distance[logs] = raw[logs] - centre[logs]
+    return result._replace(centre=centre, sigma=sigma, distance=distance, lcl=lcl, ucl=ucl)
 
 
 def _sigma(bank: Bank, statistics: Statistics) -> Floats:
@@ -86,7 +99,8 @@ def _skewness(bank: Bank, statistics: Statistics, sigma: Floats) -> Floats:
         sigma = baseline.sigma(statistics.n, statistics.extra, bank.fit.floor)
     bend, sigma, between, n = baseline.bend[rows], sigma[rows], baseline.between[rows], statistics.n[rows]
     between = np.where(plan.counts[rows, None], np.maximum(between - baseline.centre[rows], 0.0), between)
-    return np.where(plan.hits[rows, None], skew.of_hits(bend, between, sigma), skew.of_means(bend, np.maximum(n, 1), sigma))
+    more = np.where(np.isin(rows, plan.logs)[:, None], -(baseline.expected[rows] ** 2), 0.0)
+    return np.where(plan.hits[rows, None], skew.of_hits(bend, between, sigma), skew.of_means(bend, np.maximum(n, 1), sigma, more))
 
 
 def _bend(bank: Bank, alone: Floats, g: Floats) -> None:

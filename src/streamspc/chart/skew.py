@@ -4,15 +4,15 @@ The mean of 100 exponential values has skewness 0.2, which is enough for five ti
 moments of records are not in tallies, and need not be: with n records in a window, their mean and variance have the covariance mu_3
 / n, so that Phase I tells mu_3, the third central moment of one record:
 
-    mean, lag       mu_3 = sum n_i (x_i - centre) (s_i^2 - their mean) / (m - 1)        g = rest mu_3 / n^2 / sigma_t^3
+    mean            mu_3 = sum n_i (x_i - centre) (s_i^2 - their mean) / (m - 1)        g = rest mu_3 / n^2 / sigma_t^3
     rate p          b = (1 - 2 p) / (p (1 - p))                                         g = b (sigma_t^2 + between) / sigma_t
     count           b = 1 / centre                                                      g = b (sigma_t^2 + between) / sigma_t
     the others      nothing is known                                                    g = 0
 
-g is the skewness of a window's statistic; of a mean what is left of it where sigma follows the window (`lean`). Rates are taken for
-beta-binomial and counts for gamma-Poisson, whose skewness follows from their variance (between is that which is more than binomial or
-Poisson). A standardised value u is made normal as if it had Pearson's type III law, a shifted gamma, by the cube root of Wilson and
-Hilferty, and limits go the other way:
+Lags are charted as logarithms (`logarithm`), and have a little more. g is the skewness of a window's statistic; of a mean what is left
+of it where sigma follows the window (`lean`). Rates are taken for beta-binomial and counts for gamma-Poisson, whose skewness follows
+from their variance (between is that which is more than binomial or Poisson). A standardised value u is made normal as if it had
+Pearson's type III law, a shifted gamma, by the cube root of Wilson and Hilferty, and limits go the other way:
 
     w = 6 / g ((1 + g u / 2)^(1/3) - 1 + g^2 / 36)          u = 2 / g ((1 + g w / 6 - g^2 / 36)^3 - 1)
 
@@ -69,9 +69,9 @@ class Windows(NamedTuple):
     unit: Floats
 
 
-def of_means(cube: Floats, n: Ints, sigma: Floats) -> Floats:
-    """G of windows of n records from mu_3, of which `lean` has not taken it."""
-    return _tamed(cube / (n * n) / (sigma * sigma * sigma) * lean.rest(n))
+def of_means(cube: Floats, n: Ints, sigma: Floats, more: Floats) -> Floats:
+    """G of windows of n records from mu_3, of which `lean` has not taken it, and what of mu_3 no variance tells."""
+    return _tamed((cube * lean.rest(n) + more) / (n * n) / (sigma * sigma * sigma))
 
 
 def of_hits(slope: Floats, between: Floats, sigma: Floats) -> Floats:

@@ -132,7 +132,7 @@ def _evaluate(bank: Bank, window: Window, statistics: Statistics, records: Ints)
             more,
             (bank.limits.more_cusum, bank.limits.more_ewma),
             spoken,
-            (there, bank.baseline.centre, scored.sigma / (1.0 - bank.baseline.phi)),
+            (there, bank.fit.centre, scored.sigma / (1.0 - bank.baseline.phi)),
         )
     told = None if rows is None else _speak_rules(plan, rows, spoken)
     return value, now, spoken, _speak_stuck(bank, now, spoken, told)
@@ -142,7 +142,7 @@ def _rows(bank: Bank, scored: Score) -> Rows:
     """The run rules. They look at z alone, so that the law of a rule about order does not change with n."""
     ruled = bank.plan.ruled
     every = len(ruled) == len(bank.plan.metrics)  # then nothing is copied
-    wanted = (scored.z, scored.distance, scored.sigma, bank.baseline.centre, bank.baseline.phi, bank.limits.stretch, bank.limits.shewhart)
+    wanted = (scored.z, scored.distance, scored.sigma, bank.fit.centre, bank.baseline.phi, bank.limits.stretch, bank.limits.shewhart)
     z, distance, sigma, centre, phi, stretch, limit = wanted if every else [array[ruled] for array in wanted]
     if bank.fit.stretched:
         limit, z = limit / stretch, z / stretch
@@ -191,7 +191,7 @@ def _speak(bank: Bank, now: _Charts) -> Spoken:
     if len(series):
         metric = series // shape[1]
         sigma, distance, z = at((now.score.sigma, now.score.distance, now.score.z), series)
-        middle, limit, phi = at((bank.baseline.centre, now.ewma_limit, bank.baseline.phi), series)
+        middle, limit, phi = at((bank.fit.centre, now.ewma_limit, bank.baseline.phi), series)
         lasting = sigma / (1.0 - phi)  # a shift that lasts shows in residuals by (1 - phi) of itself
         width, h = at((limits.shewhart, limits.cusum), series)
         crossings = (

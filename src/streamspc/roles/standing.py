@@ -99,7 +99,7 @@ def rows(of: StreamState, points: list[Points]) -> Iterator[dict[str, Any]]:
             "phase": (Phase.LEARNING if learns else Phase.PROVISIONAL if doubts else Phase.MONITORING).value,
             "doubt": [doubt.value for doubt in doubts],
             "version": int(baseline.version[row, column]),
-            "centre": number(float(baseline.centre[row, column])),
+            "centre": number(float(bank.fit.centre[row, column])),
             "kept": int(baseline.kept[row, column]),
             "dropped": int(baseline.dropped[row, column]),
             "seen": int(bank.learning.seen[row, places[column]]) if learns else None,
