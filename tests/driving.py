@@ -12,7 +12,7 @@ from streamspc import wire
 from streamspc.errors import Transient
 from streamspc.kafka_io.port import Place, Send, TopicPlan
 from streamspc.kafka_io.topics import create, names, plans
-from streamspc.model import KafkaLocal, Signal, VerdictRecord
+from streamspc.model import Judged, KafkaLocal, Rejection, Signal, VerdictRecord
 from streamspc.roles.chart import ChartRole
 from streamspc.roles.control import ensure, read_to_end
 from streamspc.roles.ends import AtStart
@@ -121,7 +121,7 @@ def outcome(kafka: Kafka, semantics: Semantics) -> Outcome:
     return Outcome(
         points=[wire.decode_points(v) for _, v in values(topics.points)],
         signals=[msgspec.json.decode(v, type=Signal) for _, v in values(topics.signals)],
-        verdicts=[(p, v) for p, v in verdicts if type(v).__name__ != "Configured"],
+        verdicts=[(p, v) for p, v in verdicts if isinstance(v, Rejection | Judged)],
         clean=read(kafka, spec.clean_topic) if spec.clean_topic else [],
         quarantine=read(kafka, spec.quarantine_topic) if spec.quarantine_topic else [],
     )

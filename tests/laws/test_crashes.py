@@ -11,14 +11,15 @@ import msgspec
 import pytest
 
 from driving import LOCAL, outcome, prepare
-from strategies import comparable, quick, semantics, settled, source
+from strategies import BEGIN_MS, WINDOW_MS, comparable, quick, semantics, settled, source
 from streamspc.errors import Transient
 from streamspc.kafka_io.memory import Log, MemoryKafka
 from streamspc.kafka_io.port import Place, Send
 from streamspc.kafka_io.steps import STEPS, At, Crash, nowhere
-from streamspc.model import NEVER
+from streamspc.model import NEVER, Command, Override, Signal
 from streamspc.roles import chart
 from streamspc.roles.chart import ChartRole
+from streamspc.roles.commanding import give, override
 from streamspc.roles.ends import AtStart
 from streamspc.roles.gate import GateRole
 from streamspc.roles.loop import Role
@@ -38,13 +39,23 @@ def _quick(monkeypatch):
 
 
 def filled() -> Log:
-    """A cluster with the source records, and control's first entry."""
+    """A cluster with the source records, control's first entry, commands and overrides for windows to come."""
     kafka = MemoryKafka()
     prepare(kafka, SPEC, len(SOURCES))
     producer = kafka.producer("source")
     sends = [Send(Place("source", i), one.keys, one.values, one.headers, one.stamps) for i, one in enumerate(SOURCES)]
     producer.transact(sends, {}, None, None, 30.0)
+    common: dict[str, Any] = {"config": SPEC.hash(), "stream": "s", "by": "ann"}
+    give(kafka, SPEC, Command(kind="reset", id="r", metric="price", since=start(9), **common))
+    give(kafka, SPEC, Command(kind="accept", id="a", since=start(22), **common))
+    override(kafka, SPEC, Override(kind="closed", id="c", since=start(3), until=start(5), **common))
+    override(kafka, SPEC, Override(kind="open", id="o", since=start(4), until=start(8), **common))
     return kafka.log
+
+
+def start(window: int) -> int:
+    """When this window begins."""
+    return (BEGIN_MS + window * WINDOW_MS) * 1000
 
 
 def makers() -> dict[str, Callable[[MemoryKafka], Role]]:
@@ -206,6 +217,15 @@ def test_every_record_is_in_clean_or_in_quarantine_in_its_order(partition):
 
     assert Counter(ways[0]) + Counter(ways[1]) == Counter(given)
     assert all(len(way) > 5 and is_within(way, given) for way in ways)
+
+
+def test_these_runs_obey_operators():
+    """A reset changes series, a command that changes none says so, and overrides decide on records."""
+    told_of = [msgspec.json.decode(one, type=Signal) for one in undisturbed()["signals"]]
+    changed = {(one.command, one.n > 0) for one in told_of if one.kind == "command"}
+    assert {("r", True), ("a", False)} <= changed
+    headers = {header for way in ("clean", "quarantine") for rows in undisturbed()[way].values() for row in rows for header in row[2]}
+    assert {("streamspc.gate", b"open"), ("streamspc.reason", b"gate_closed")} <= headers
 
 
 @pytest.mark.parametrize(("records", "blocks"), [(1, 1), (7, 100), (10_000, 2)])
