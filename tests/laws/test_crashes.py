@@ -47,7 +47,7 @@ def filled() -> Log:
     producer.transact(sends, {}, None, None, 30.0)
     common: dict[str, Any] = {"config": SPEC.hash(), "stream": "s", "by": "ann"}
     give(kafka, SPEC, Command(kind="reset", id="r", metric="price", since=start(9), **common))
-    give(kafka, SPEC, Command(kind="accept", id="a", since=start(22), **common))
+    give(kafka, SPEC, Command(kind="accept", id="a", since=start(8), **common))
     override(kafka, SPEC, Override(kind="closed", id="c", since=start(3), until=start(5), **common))
     override(kafka, SPEC, Override(kind="open", id="o", since=start(4), until=start(8), **common))
     return kafka.log
