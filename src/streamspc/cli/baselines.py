@@ -189,14 +189,16 @@ def _nothing(action: str) -> str:
 def _say(args: argparse.Namespace, spec: StreamSpec, told: Command, changed: list[str]) -> None:
     from streamspc.effect.times import instant  # noqa: PLC0415
 
-    at = "its next window" if told.since == NEVER else f"the window at {instant(told.since, spec)}"
+    at = "the next window" if told.since == NEVER else f"the window at {instant(told.since, spec)}"
     if args.json:
         facts = {"kind": told.kind, "id": told.id, "dry_run": args.dry_run, "stream": told.stream, "series": changed}
         sys.stdout.write(json.dumps(facts | {"since": None if told.since == NEVER else told.since}, ensure_ascii=False) + "\n")
         return
-    done = {"accept": "has its level accepted", "reset": "learns Phase I again", "learn": "has learnt from the range"}[told.kind]
+    done = {"accept": "its level is normal from", "reset": "learns again, from", "learn": "has learnt from the range; that holds from"}[
+        told.kind
+    ]
     would = "would be as of now: " if args.dry_run else ""
-    sys.stdout.writelines(f"{would}{name} {done} from {at} on\n" for name in changed)
+    sys.stdout.writelines(f"{would}{name}: {done} {at} on\n" for name in changed)
     if not args.dry_run:
         sys.stdout.write(f"command {told.id}, in the control log with who and why\n")
 

@@ -82,7 +82,7 @@ def test_a_command_says_what_it_does_and_is_in_control(kafka, capsys):
     """First dry, which writes nothing; then the entry has who and why."""
     before = entries(kafka, "app")
     assert baseline("accept", "price", "--dry-run") == 0
-    assert capsys.readouterr().out == "would be as of now: price has its level accepted from its next window on\n"
+    assert capsys.readouterr().out == "would be as of now: price: its level is normal from the next window on\n"
     assert entries(kafka, "app") == before
 
     since = ("--since", "2023-11-14T23:00:01Z")
@@ -119,7 +119,7 @@ def test_what_is_not_clear_is_asked(kafka, capsys, words, problem):
 def test_learn_puts_the_past_into_the_log(kafka, capsys):
     """And says from when on it holds: at once. The new baseline is shown as soon as the log has it."""
     assert baseline("learn", "price", "--from", "175", "--by", "ann") == 0
-    assert capsys.readouterr().out.startswith("price has learnt from the range from its next window on\ncommand ")
+    assert capsys.readouterr().out.startswith("price: has learnt from the range; that holds from the next window on\ncommand ")
     (entry,) = [one for one in entries(kafka, "app") if isinstance(one, Command)]
     assert (entry.kind, entry.metric, entry.segment, entry.begin, entry.end) == ("learn", "price", "*", "175", "")
     assert baseline("show", "price", "--json") == 0
