@@ -39,17 +39,27 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     settings: tuple[str, ...]  # lines for the metric, or the stream, in the configuration
     textbook_arl0: float | None  # of three sigma limits from moving ranges, as most programs draw them
     designed_arl0: float | None  # of the limits that the series has
+    attainable_arl0: float | None = None  # of few hits, which are whole numbers: the next below what was designed
     delay: dict[str, float]
 
 
-def advise(found: Diagnosis, metric: MetricSpec, limits: Limits | None) -> Advice:
-    """The chart for a series. `limits` None: it has none yet."""
+def advise(found: Diagnosis, metric: MetricSpec, limits: Limits | None, attainable: float | None = None) -> Advice:
+    """The chart for a series. `limits` None: it has none yet; `attainable`: its ARL0 where its hits are few."""
     findings = tuple(_findings(found))
     chart, why, settings = _chart(found, metric)
     phi = found.r1 if found.r1 is not None and correlated(found) else 0.0
     textbook = None if found.r1 is None else ar1_shewhart_arl(min(max(phi, -0.9), 0.95), 3.0, "moving_range") if phi else shewhart_arl()
     designed, delay = (None, {}) if limits is None else _predicted(metric, limits)
-    return Advice(findings=findings, chart=chart, why=why, settings=settings, textbook_arl0=textbook, designed_arl0=designed, delay=delay)
+    return Advice(
+        findings=findings,
+        chart=chart,
+        why=why,
+        settings=settings,
+        textbook_arl0=textbook,
+        designed_arl0=designed,
+        attainable_arl0=attainable,
+        delay=delay,
+    )
 
 
 def correlated(found: Diagnosis) -> bool:

@@ -35,6 +35,15 @@ class Series(NamedTuple):
     provisional: int  # charted before the evidence sufficed
 
 
+class Attainable(NamedTuple):
+    """Windows for each false alarm of a series of few hits: as promised, and as whole numbers of hits allow."""
+
+    metric: str
+    segment: str
+    promised: float
+    attainable: float | None  # None: it cannot signal falsely
+
+
 class Seen(NamedTuple):
     """A window's points with what check adds to them."""
 
@@ -59,7 +68,9 @@ class Report:
         self.counts: dict[str, int] = {}  # of the fold: late_after_close, segment_limit
         self._book = Book()
         self._scale = Scale.of(spec)
+        self.attainable: list[Attainable] = []  # of series of few hits, where somebody asked for it
         self._segments: tuple[str, ...] = ()
+        self._records: Ints = np.zeros((len(spec.series), 0), np.int64)  # behind points of Phase II
         self._points: Ints = np.zeros((len(Phase), len(spec.series), 0), np.int64)
 
     def take(self, out: Outputs) -> Iterator[Seen]:
@@ -105,6 +116,11 @@ class Report:
         budget = self.spec.budget
         return (self.points(Phase.MONITORING) if budget.per == "series" else self.judged) / budget.arl0
 
+    def sizes(self) -> Floats:
+        """Mean records of the points of Phase II, [M, S]; nan where there are none."""
+        judged = self._points[MONITORING]
+        return np.asarray(np.where(judged > 0, self._records, np.nan) / np.maximum(judged, 1))
+
     def provisional(self) -> list[Estimated]:
         """The newest baseline of each series, by metric and segment, where it is provisional."""
         newest = {(one.metric, one.segment): one for one in self.baselines}
@@ -119,9 +135,12 @@ class Report:
             column = {name: at for at, name in enumerate(points.segments)}
             grown = np.zeros((len(Phase), len(points.metrics), len(points.segments)), np.int64)
             grown[..., [column[name] for name in self._segments]] = self._points
-            self._segments, self._points = points.segments, grown
+            records = np.zeros(grown.shape[1:], np.int64)
+            records[:, [column[name] for name in self._segments]] = self._records
+            self._segments, self._points, self._records = points.segments, grown, records
         for code in range(len(Phase)):
             self._points[code] += points.phase == code
+        self._records += points.n * (points.phase == MONITORING)
         self.windows += not points.gap
         self.judged += bool((points.phase == MONITORING).any())
         self.first = points.start if self.first is None else self.first

@@ -47,6 +47,7 @@ def facts(report: Report, steps: Steps, config: str) -> dict[str, Any]:
         "series": [series._asdict() for series in report.series()],
         "rejected": report.rejected,
         "promise": {"arl0": report.spec.budget.arl0, "per": report.spec.budget.per, "expected_false_episodes": report.expected()},
+        "attainable": [one._asdict() for one in report.attainable],
         "gaps": [{"start": iso(start, zone), "end": iso(end, zone)} for start, end in report.gaps],
         "episodes": [_episode(episode, zone) for episode in report.episodes],
         "warnings": warnings(report),
@@ -125,6 +126,10 @@ def show(report: Report, steps: Steps, verdict: str) -> None:
         console.print(Text(f"{len(report.episodes):,} episodes{early}; had nothing changed, {expected:.2g} would be expected by chance"))
     if any(one.dropped for one in report.baselines):
         console.print(Text(_left_out(report, zone)))
+    for one in report.attainable:
+        rate = "none" if one.attainable is None else f"one in {one.attainable:,.0f} windows"
+        told = f"{one.metric}[{one.segment}]: hits are whole numbers: of one false alarm in {one.promised:,.0f} windows they allow {rate}"
+        console.print(Text(told))
     for reason, n in sorted(steps.refused.items()):
         where, detail = steps.examples[reason]
         console.print(Text(f"refused: {reason} {n:,} ({f'first: {report.places([where])}: ' if where else ''}{detail})"))

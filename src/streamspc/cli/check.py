@@ -60,6 +60,7 @@ def execute(args: argparse.Namespace) -> int:
     from streamspc import check  # noqa: PLC0415 - keeps `--help` fast
     from streamspc.check.drive import begin  # noqa: PLC0415
     from streamspc.check.source import Unreadable  # noqa: PLC0415
+    from streamspc.cli.attained import attainable  # noqa: PLC0415
     from streamspc.settings import load, load_semantics  # noqa: PLC0415
 
     topic_range.refuse_contradictions(args)
@@ -80,6 +81,7 @@ def execute(args: argparse.Namespace) -> int:
             with closing(check.open_input(args.input)) as source:
                 batches = _shown(source, check.batches(source, kind, state.streams[name].stream, args.timestamp))
                 _take(check.run(state, batches, steps, any_order=args.any_order), report, args.points)
+        report.attainable.extend(attainable(state.streams[name].bank, report))
         why = _too_bad(args.input or f"topic {spec.topic}", steps, args.max_bad)
     except Unreadable as error:
         why = str(error)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
+    from streamspc.chart import Bank
     from streamspc.check.advice import Advice
     from streamspc.check.doctor import Diagnosis, Line
     from streamspc.flow import Outputs
@@ -44,7 +45,7 @@ def diagnose(args: argparse.Namespace) -> int:
     if not points:
         sys.stderr.write(f"streamspc baseline: {args.input}: no window of {steps.records} records has a point\n")
         return CheckCode.UNREADABLE
-    told = list(_told(spec, points, args.series))
+    told = list(_told(spec, (points, state.streams[name].bank), args.series))
     if not told:
         known = ", ".join(metric.name for metric in spec.metrics)
         raise ConfigError(f"no series {args.series!r}: metrics are {known}; a segment stands in brackets, as in {spec.metrics[0].name}[DE]")
@@ -57,11 +58,13 @@ def _points(outputs: Iterable[Outputs]) -> Iterator[Points]:
         yield from out.points
 
 
-def _told(spec: StreamSpec, points: list[Points], wanted: str | None) -> Iterator[tuple[Diagnosis, Advice]]:
+def _told(spec: StreamSpec, charted: tuple[list[Points], Bank], wanted: str | None) -> Iterator[tuple[Diagnosis, Advice]]:
     """The series that are wanted, by metric and segment."""
+    from streamspc.chart.attainable import arl0  # noqa: PLC0415
     from streamspc.check.advice import Limits, advise  # noqa: PLC0415
     from streamspc.check.doctor import diagnose  # noqa: PLC0415
 
+    points, bank = charted
     last = points[-1]
     for row, metric in enumerate(spec.metrics):
         for column, segment in enumerate(last.segments):
@@ -70,7 +73,7 @@ def _told(spec: StreamSpec, points: list[Points], wanted: str | None) -> Iterato
             judged = last.version[row, column] > 0
             limits = Limits(float(last.shewhart_limit[row, column]), float(last.cusum_limit[row, column])) if judged else None
             found = diagnose(_line(points, row, segment, metric), spec.timezone)
-            yield found, advise(found, metric, limits)
+            yield found, advise(found, metric, limits, arl0(bank, (row, column), found.n) if judged else None)
 
 
 def _names(metric: str, segment: str) -> set[str | None]:
@@ -105,7 +108,9 @@ def _as_text(told: list[tuple[Diagnosis, Advice]]) -> None:
         lines += [f"  chart: {advice.chart}: {advice.why}", *(f"    {line}" for line in advice.settings)]
         if advice.textbook_arl0 is not None:
             lines.append(f"  three sigma limits from moving ranges: a false alarm each {advice.textbook_arl0:,.0f} windows")
-        if advice.designed_arl0 is not None:
+        if advice.attainable_arl0 is not None:
+            lines.append(f"  its limits now: a false alarm each {advice.attainable_arl0:,.0f} windows, the next rate that whole hits allow")
+        elif advice.designed_arl0 is not None:
             delays = ", ".join(f"{shift} after {windows:,.1f}" for shift, windows in advice.delay.items())
             lines.append(f"  its limits now: a false alarm each {advice.designed_arl0:,.0f} windows; finds a shift of {delays} windows")
         sys.stdout.write("\n".join(lines) + "\n\n")

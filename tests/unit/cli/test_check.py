@@ -341,6 +341,19 @@ def test_what_screening_left_out_and_what_is_provisional_is_said(place, capsys):
     assert "charted provisionally" in told
 
 
+def test_few_hits_are_told_the_rate_that_they_allow(place, capsys):
+    """Of sixty orders an hour three fail: the next false alarm rate below the promise is stated, of that series alone."""
+    Path("shop.yaml").write_text(CONFIG.replace("    charts: {shewhart: {limit: 3}}\n", "").replace("{windows: 10}", "{windows: 30}"))
+    write("o.jsonl", orders(40))
+    main(["check", "--config.file", "shop.yaml", "--input", "o.jsonl", "--json"])
+    [one] = json.loads(capsys.readouterr().out)["attainable"]
+    assert (one["metric"], one["segment"]) == ("failed", "*")
+    assert one["attainable"] > one["promised"] > 1000
+    main(["check", "--config.file", "shop.yaml", "--input", "o.jsonl"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"failed[*]: hits are whole numbers: of one false alarm in {one['promised']:,.0f} windows they allow one in" in told
+
+
 def test_what_was_not_judged_is_said(place, capsys):
     """In control means little where every series still learns."""
     write("x.jsonl", orders(8))
