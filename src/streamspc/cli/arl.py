@@ -83,7 +83,11 @@ def _table() -> str:
 def _takes(function: Callable[..., Any]) -> str:
     """The arguments in a line, those with a default in brackets."""
     parameters = inspect.signature(function).parameters.values()
-    return " ".join(f"--{p.name}" if p.default is p.empty else f"[--{p.name}]" for p in parameters)
+    return " ".join(_option(p.name) if p.default is p.empty else f"[{_option(p.name)}]" for p in parameters)
+
+
+def _option(argument: str) -> str:
+    return "--" + argument.replace("_", "-")
 
 
 def _parser(kind: type[argparse.ArgumentParser], chart: str, function: Callable[..., Any]) -> argparse.ArgumentParser:
@@ -94,7 +98,7 @@ def _parser(kind: type[argparse.ArgumentParser], chart: str, function: Callable[
         convert, what = _KINDS.get(str(parameter.annotation), (str, "a word"))
         needed = parameter.default is parameter.empty
         parser.add_argument(
-            f"--{parameter.name}",
+            _option(parameter.name),
             required=needed,
             default=None if needed else parameter.default,
             type=convert,

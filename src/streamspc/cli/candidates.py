@@ -8,8 +8,10 @@ exact limits. Sets take the EWMA that is soonest among those whose joint rates a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
 
 from streamspc.cli.delays import Charts, delay
 from streamspc.design import (
@@ -23,6 +25,7 @@ from streamspc.design import (
 )
 
 MOST = 1e5  # the largest ARL0 that a bare Shewhart chart is designed for
+_PLACES = 5  # of a curve in a picture, where the chart itself is computed
 SCALES = (0.25, 0.5, 1.0)
 WEIGHTS = (0.02, 0.05, 0.1, 0.2, 0.4)
 ADVICE = (
@@ -43,6 +46,16 @@ class Candidate(NamedTuple):
     name: str = ""
     charts: Charts | None = None  # to simulate what has no equation
     refused: str = ""  # why
+    near: Curve | None = None  # much the same as `start`, and sooner computed
+
+    def curve(self, shifts: Sequence[float]) -> list[float]:
+        """Average run lengths from the start for a picture; to 1 % where there is a near curve, whose ratio to them is smooth."""
+        arl, near = cast("Curve", self.start), self.near
+        if near is None:
+            return [arl(shift) for shift in shifts]
+        places = 0.5 * shifts[-1] * (1.0 - np.cos(np.pi * np.arange(_PLACES) / (_PLACES - 1)))
+        ratio = np.polynomial.Polynomial.fit(places, [math.log(arl(at) / near(at)) for at in places.tolist()], _PLACES - 1)
+        return [near(shift) * math.exp(float(ratio(shift))) for shift in shifts]
 
     def delay(self, shift: float, *, late: bool) -> tuple[float | None, bool]:
         """Average points to the signal, and whether they were simulated; None where they are too many for that."""
@@ -137,6 +150,7 @@ def _shewhart_ewma(arl0: float, lam: float) -> Candidate:
         {"lam": lam, "L": width, "c": c},
         lambda shift: shewhart_ewma_arl(lam, width, c, shift),
         lambda shift: shewhart_ewma_arl(lam, width, c, shift, state="steady"),
+        near=lambda shift: 1.0 / (1.0 / shewhart_arl(c, shift) + 1.0 / ewma_arl(lam, width, shift, limits="exact")),
     )
 
 

@@ -117,7 +117,7 @@ def _answer(args: argparse.Namespace, semantics: Semantics, report: Report, step
         }
         sys.stdout.buffer.write(summary.encoded(said | facts))
         sys.stdout.flush()
-    else:
+    elif why is None or steps.records:  # of nothing read there is nothing to sum up
         summary.show(report, steps, code.name.lower().replace("_", " "))
     if why is not None:
         sys.stderr.write(f"streamspc check: {why}\n")

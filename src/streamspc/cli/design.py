@@ -27,7 +27,7 @@ k, h, c, L: in sigma of a point; L of an EWMA: in sigma of its statistic at that
 confirmed: the second of two successive points beyond the limit, on one side, signals"""
 _ABOUT = "~: by a table with a standard error of 1 %, or by simulation, to about 1 %"
 _HOUR = 3_600_000_000
-_SHIFTS = 36  # of the picture, beside 0
+_SHIFTS = 24  # of the picture, beside 0
 
 
 class Budget(NamedTuple):
@@ -166,7 +166,7 @@ def _draw(path: Path, found: list[Candidate], arl0: float, shift: float) -> None
 
     widest = max(3.0, 2.0 * shift)
     shifts = [widest * step / _SHIFTS for step in range(_SHIFTS + 1)]
-    lines = [Line(each.name, [each.start(at) for at in shifts]) for each in found if each.start is not None]
+    lines = [Line(each.name, each.curve(shifts)) for each in found if each.start is not None]
     try:
         path.write_text(picture(f"Average run lengths, ARL0 = {arl0:.6g}", shifts, lines, shift))
     except OSError as error:

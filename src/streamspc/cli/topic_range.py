@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,7 @@ def open_range(loaded: Loaded, topic: str, begin: str, end: str | None) -> Span:
 
     places = where("--from", begin), where("--to", end or "latest")
     log.configure("warning", "auto", loaded.secrets())
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what the client tells of a Kafka that is away, our one line says
     try:
         return Span.open(KafkaPython(loaded.local.kafka), topic, *places)
     except StreamspcError as error:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import permutations
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, JsonValue, Tag, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, JsonValue, Tag, WithJsonSchema
 
 from streamspc.model import WHOLE, ChartKind
 from streamspc.settings.metrics import ChartLimits, Charts, Metric
@@ -65,7 +66,21 @@ def _rate(text: str) -> str:
     return text
 
 
-FalseAlarms = Annotated[str, AfterValidator(_rate), WithJsonSchema({"type": "string", "pattern": f"^{_RATE}$", "examples": ["1 per 30d"]})]
+def _one_text(value: object) -> object:
+    """Keys and values, or a bare number, are refused with the text that is meant by them."""
+    if isinstance(value, str) or value is None:
+        return value
+    parts = [str(part) for part in value.values()] if isinstance(value, Mapping) else [str(value), "30d"]
+    rates = [f"{alarms} per {span}" for alarms, span in permutations(parts, 2) if re.fullmatch(_RATE, f"{alarms} per {span}")]
+    raise fault(f"expected one text, a number of alarms per duration; write: {rates[0] if rates else '1 per 30d'}")
+
+
+FalseAlarms = Annotated[
+    str,
+    BeforeValidator(_one_text),
+    AfterValidator(_rate),
+    WithJsonSchema({"type": "string", "pattern": f"^{_RATE}$", "examples": ["1 per 30d"]}),
+]
 
 
 def windows_for_alarm(text: str, window: str) -> float:

@@ -92,7 +92,7 @@ def test_every_chart_says_what_it_takes(chart, capsys):
     assert str(inspect.getdoc(function)).splitlines()[0] in out
     assert ">>>" not in out
     for name in inspect.signature(function).parameters:
-        assert f"--{name} " in out
+        assert "--" + name.replace("_", "-") + " " in out
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from streamspc.cli import main
+from streamspc.cli.candidates import candidates
 from streamspc.cli.codes import ExitCode
 from streamspc.cli.delays import Charts, delay
 from streamspc.design import BankLimits, bank_limits, confirmed_arl, cusum_arl, cusum_limit, shewhart_ewma_arl
@@ -109,10 +110,20 @@ def test_a_picture_of_the_curves(tmp_path, capsys):
 
     assert len(curves) == len(ALONE) + len(PAIRS)
     assert {curve[0] for curve in curves} == {curves[0][0]}
-    assert all(len(curve) == 37 for curve in curves)
+    assert all(len(curve) == 25 for curve in curves)
     heights = [float(point.split(",")[1]) for point in curves[1]]
     assert heights == sorted(heights)  # the larger the shift, the sooner
     assert {text.text for text in tree.iter(f"{space}text")} >= {*ALONE, *PAIRS, "Average run lengths, ARL0 = 720", "1", "1000"}
+
+
+@pytest.mark.parametrize(("arl0", "shift"), [(43200.0, 1.0), (720.0, 0.5), (1e5, 2.0)])
+def test_a_curve_with_a_near_one_is_as_computed(arl0, shift):
+    """To 1 %, which is less than the width of its line."""
+    pair = next(each for each in candidates(arl0, shift) if each.near is not None)
+    shifts = [0.3 * step for step in range(11)]
+
+    assert pair.start is not None
+    assert pair.curve(shifts) == pytest.approx([pair.start(at) for at in shifts], rel=1e-2)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from streamspc.settings.kafka import Kafka
 from streamspc.settings.metrics import Metric, Shift
 from streamspc.settings.receivers import Receiver
-from streamspc.settings.streams import Stream
+from streamspc.settings.streams import FalseAlarms, Stream
 
 SASL = {"bootstrap_servers": "a:1,[::1]:2", "security_protocol": "SASL_SSL"}
 KEY = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -144,3 +144,13 @@ def test_a_zone_has_to_be_known(zone):
     stream = {"name": "s", "topic": "t", "metrics": [{"name": "m", "kind": "count"}], "timezone": zone}
 
     assert places(Stream, stream) == {"timezone"}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [({"rate": 1, "per": "30d"}, "1 per 30d"), ({"per": "1w", "alarms": 0.5}, "0.5 per 1w"), (3, "3 per 30d"), ({"a": "b"}, "1 per 30d")],
+)
+def test_false_alarms_in_another_form_are_told_the_right_one(written, meant):
+    """With the numbers that were written, where they can be made out."""
+    with pytest.raises(ValidationError, match=f"write: {meant}"):
+        TypeAdapter(FalseAlarms).validate_python(written)
