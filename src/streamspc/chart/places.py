@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Places = npt.NDArray[np.intp]
 Array = npt.NDArray[Any]
+AREA = 2  # dimensions of an array with one number a series: most of them, and then nothing else is asked
 
 
 def places(where: Bools) -> Places:
@@ -28,11 +29,17 @@ def places(where: Bools) -> Places:
 
 def at(arrays: Iterable[Array], series: Places) -> list[Array]:
     """Arrays [..., M, S] at q series: [..., q]."""
-    return [array.reshape(*array.shape[:-2], -1).take(series, axis=-1) for array in arrays]
+    return [array.take(series) if array.ndim == AREA else _planes(array).take(series, axis=-1) for array in arrays]
 
 
 def put(array: Array, series: Places, value: Any) -> None:
     """Write a value, or one for each of q series, into an array that is contiguous; in place."""
-    if len(series):
+    if array.ndim == AREA:
+        array.reshape(-1)[series] = value
+    elif len(series):
         for plane in array.reshape(-1, array.shape[-2] * array.shape[-1]):
             plane[series] = value
+
+
+def _planes(array: Array) -> Array:
+    return array.reshape(*array.shape[:-2], -1)
