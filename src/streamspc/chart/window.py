@@ -228,9 +228,10 @@ def _move(bank: Bank, now: _Charts, spoken: Spoken) -> None:
     if len(confirmed := bank.plan.confirmed):
         side = sides(now.score.z[confirmed], bank.limits.shewhart[confirmed])
         bank.unconfirmed = shewhart.Unconfirmed(side).restarted(told[confirmed])
-    bank.still = now.still.restarted(told[bank.plan.still]) if told.any() else now.still
+    bank.still = now.still.restarted(told[bank.plan.still]) if len(signals) and len(bank.plan.still) else now.still
     if now.rows is not None:
-        bank.runs = now.rows.runs.restarted(places(told[bank.plan.ruled]))
+        every = len(bank.plan.ruled) == len(told)
+        bank.runs = now.rows.runs.restarted(signals if every else places(told[bank.plan.ruled]))
 
 
 def teach(bank: Bank, statistics: Statistics, start: int) -> None:
