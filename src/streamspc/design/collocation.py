@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from streamspc.model import Bools, Floats
 
 DEGREE, QUADRATURE = 14, 22  # nodes of a panel, and of each piece of an integral
+GROWTH = 0.5  # of graded panels: width to distance
 _LONG = 1e5  # average run lengths that lose more than 1e-11 to a general solver
 
 
@@ -143,4 +145,21 @@ def panel_edges(low: float, high: float, breaks: Iterable[float], widest: float)
         start = edges[-1]
         edges += [start + (x - start) * (i + 1) / pieces for i in range(pieces)]
         edges[-1] = x
+    return edges
+
+
+def graded(breaks: Iterable[float], narrowest: float) -> list[float]:
+    """Edges of panels between breaks (those that are not almost equal) which grow with the distance from the nearest one."""
+    lines = panel_edges(min(breaks), max(breaks), breaks, math.inf)
+    edges = lines[:1]
+    for low, high in pairwise(lines):
+        steps, half = [0.0], 0.5 * (high - low)
+        if 2.0 * half <= narrowest:
+            edges.append(high)
+            continue
+        while steps[-1] < half:
+            steps.append(steps[-1] + max(narrowest, GROWTH * steps[-1]))
+        steps = [step * half / steps[-1] for step in steps]
+        edges += [*(low + step for step in steps[1:]), *(high - step for step in steps[-2::-1])]
+        edges[-1] = high
     return edges

@@ -4,7 +4,8 @@ The equation A(z) = 1 + integral over the limits of A(y) f((y - (1 - lam) z) / l
 the support of f (the 0 of an exponential law) meets a limit, and again where it meets such a point: panels end there. Integrals are
 split at quantiles of f and at the ends of its support, with pieces that shrink towards an end where f is infinite.
 
-With exact limits a smooth f is carried forward as in `ewma_exact`; for one with edges the means are carried back, panels and all.
+With exact limits a smooth f is carried forward as in `ewma_exact`; for one with edges the means are carried back, panels and all;
+late steps, which hardly differ, are interpolated.
 
 Sources: Borror, Montgomery & Runger (1999), Robustness of the EWMA control chart to non-normality, Journal of Quality Technology 31;
 Knoth (2005), Accurate ARL computation for EWMA-S^2 control charts, Statistics and Computing 15 (collocation).
@@ -21,7 +22,7 @@ import numpy as np
 from scipy.linalg import lu_factor, lu_solve
 
 from streamspc.design.absorbing import Absorbing
-from streamspc.design.collocation import Panels, mean_times, operator, panel_edges
+from streamspc.design.collocation import Panels, graded, mean_times, operator
 from streamspc.design.ewma_exact import exact_mean, extrapolated, moments
 from streamspc.design.law_noise import SMOOTH, Points, points_of
 from streamspc.design.quadrature import enough, interval
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 Chart = tuple[float, float, float]  # lam, limit, shift
 Kinks = Mapping[float, float]  # place: derivatives that exist there
 _WIDEST, _MOST, _AGREE = 2.0, 32, 1e-9
+_LATE, _KNOTS, _AHEAD = 0.2, 9, 14  # r^t from which on steps are interpolated, between so many, with kinks from so many points ahead
 
 
 def law_mean(law: Law, chart: Chart, kind: str, start: float) -> float:
@@ -113,14 +115,20 @@ def _carried(fixed: Rough, start: float) -> float:
     """Average run length with exact limits: means and survivors are carried back from the two moments at which fixed limits take over."""
     points, (lam, limit, _), shrink = fixed.points, fixed.chart, (1.0 - fixed.chart[0]) ** 2
     first, last = moments(lam)
+    late = Late.of(fixed, last)
+    since = late.since if late else last + 1
     kinks, columns = fixed.kinks, np.empty((0, 0))
     later: Panels | None = None
+    panels: Panels | None
     for t in range(last, -1, -1):
         now = limit * math.sqrt(1.0 - shrink**t)
-        panels = _panels(points, lam, now, kinks) if t else None
+        if late and t >= since:
+            panels, kinks = late.panels(shrink**t), late.kinks(shrink**t)
+        else:
+            panels = _panels(points, lam, now, kinks) if t else None
         nodes = panels.nodes if panels else np.array([start])
         if later is not None:
-            columns = _step(later, points, fixed.chart, nodes) @ columns
+            columns = (late.steps(shrink**t) if late and t >= since else _step(later, points, fixed.chart, nodes)) @ columns
             columns[:, ::2] += 1.0
         if t in {first, last}:
             added = np.column_stack((fixed.at(nodes), np.ones(len(nodes))))
@@ -128,8 +136,72 @@ def _carried(fixed: Rough, start: float) -> float:
         before = limit * math.sqrt(1.0 - shrink ** max(t - 1, 0))
         kinks = _met(points, fixed.chart, {**kinks, -now: 0.0, now: 0.0}, before)
         later = panels
-    (late, late_left, early, early_left) = (float(value) for value in columns[0])
-    return extrapolated((early, early_left * shrink**first), (late, late_left * shrink**last))
+    end, end_left, early, early_left = (float(value) for value in columns[0])
+    return extrapolated((early, early_left * shrink**first), (end, end_left * shrink**last))
+
+
+class Late:
+    """The steps of a chart whose limits hardly move any more, as a function of s = r^t that is interpolated."""
+
+    def __init__(self, fixed: Rough, last: int) -> None:
+        self.fixed, self.shrink = fixed, (1.0 - fixed.chart[0]) ** 2
+        self.since = max(1, math.ceil(math.log(_LATE) / math.log(self.shrink)))
+        low, high = self.shrink**last, self.shrink**self.since
+        angle = (np.arange(_KNOTS) + 0.5) * math.pi / _KNOTS
+        self.knots = 0.5 * (low + high) + 0.5 * (high - low) * np.cos(angle)
+        self.shares = np.sin(angle) * (-1.0) ** np.arange(_KNOTS)
+        self.breaks = self._breaks(low)
+        self.edges = np.array(_panels(fixed.points, fixed.chart[0], -self.breaks[0], self.kinks(low)).edges)
+
+    @classmethod
+    def of(cls, fixed: Rough, last: int) -> Late | None:
+        """The same where it pays and is sound."""
+        late = cls(fixed, last)
+        return late if last - late.since > 2 * _KNOTS and late._sound(last) else None
+
+    def kinks(self, s: float) -> dict[float, float]:
+        """All kinks at s, from those that limits lead to many points later."""
+        found: Kinks = self.fixed.kinks
+        for ahead in range(_AHEAD, 0, -1):
+            then, before = (self._limit(s * self.shrink**n) for n in (ahead, ahead - 1))
+            found = _met(self.fixed.points, self.fixed.chart, {**found, -then: 0.0, then: 0.0}, before)
+        return dict(found)
+
+    def panels(self, s: float) -> Panels:
+        """Panels that move with the limits and the kinks."""
+        return Panels(np.interp(self.edges, self.breaks, self._breaks(s)).tolist(), self.fixed.points.power)
+
+    def steps(self, s: float) -> Floats:
+        """Weights of the nodes at s r in the mean from those at s."""
+        apart = s - self.knots
+        if (apart == 0.0).any():
+            return np.asarray(self._matrices[int((apart == 0.0).argmax())])
+        shares = self.shares / apart
+        return np.asarray(np.tensordot(shares / shares.sum(), self._matrices, 1), np.float64)
+
+    @cached_property
+    def _matrices(self) -> Floats:
+        return np.array([self._exactly(float(s)) for s in self.knots])
+
+    def _exactly(self, s: float) -> Floats:
+        return _step(self.panels(s * self.shrink), self.fixed.points, self.fixed.chart, self.panels(s).nodes)
+
+    def _limit(self, s: float) -> float:
+        return self.fixed.chart[1] * math.sqrt(1.0 - s)
+
+    def _breaks(self, s: float) -> Floats:
+        return np.array(sorted([-self._limit(s), *self.kinks(s), self._limit(s)]))
+
+    def _sound(self, last: int) -> bool:
+        """Are kinks as many at all times, and is what is interpolated that what is computed, at the first point and one between?"""
+        times = [self.shrink**t for t in (self.since, (3 * self.since + last) // 4)]
+        if any(len(self._breaks(s)) != len(self.breaks) for s in (*times, *self.knots, *(self.knots * self.shrink))):
+            return False
+        for s in times:
+            two = self.steps(s * self.shrink) @ (1.0 + self.steps(s * self.shrink**2).sum(axis=1))
+            if not np.allclose(self.steps(s) @ two, self._exactly(s) @ two, rtol=_AGREE, atol=_AGREE):
+                return False
+        return True
 
 
 def _step(panels: Panels, points: Points, chart: Chart, start: Floats) -> Floats:
@@ -145,7 +217,7 @@ def _leave(points: Points, chart: Chart, start: Floats) -> Floats:
 
 
 def _panels(points: Points, lam: float, limit: float, kinks: Kinks) -> Panels:
-    return Panels(panel_edges(-limit, limit, kinks, _WIDEST * lam / points.detail), points.power)
+    return Panels(graded((-limit, *kinks, limit), _WIDEST * lam / points.detail), points.power)
 
 
 def _from_limits(points: Points, chart: Chart) -> dict[float, float]:

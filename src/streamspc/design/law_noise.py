@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 
 _SHARES = (1e-9, 1e-5, 1e-3, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999, 1.0 - 1e-5, 1.0 - 1e-9)
 _KINK = 1.5  # a corner has 2, a jump 1
+_STEEP = 2.0  # of an end where the density falls faster: it does so from nearby, and what is met there is as good as a kink
 SMOOTH = 6.0  # ends that are met with so many derivatives are no ends
 _PIECES, _RATIO, _BOUND = 10, 6.0, 1e6
-_FLAT = 1e-13  # the last terms of a series that has converged
+_FLAT, _RARE = 1e-10, 1e-13  # the last terms of a series whose quadrature has converged, relative and as a chance
+_NARROW = 1e-6  # what is cut no more
 
 
 class Points(NamedTuple):
@@ -34,7 +37,7 @@ class Points(NamedTuple):
 
     noise: Noise  # of points less `base`, so that distances from a finite lower end keep their digits
     base: float
-    orders: tuple[tuple[float, float], ...]  # (place, a) of ends of the support, and of kinks within it
+    orders: tuple[tuple[float, float], ...]  # (place, a) of ends of the support, or where it begins to matter, and of kinks within it
     detail: float  # nodes that the density asks for, relative to a normal one
     power: int  # of the panels
     below: Callable[[Floats], Floats]
@@ -65,27 +68,25 @@ def points_of(law: Law) -> Points:
     near = [end + math.copysign(_RATIO**-j, -end) for end in rough for j in range(_PIECES)]
     kinks = [base + x for x in density_kinks(density, quantiles[1] - base, quantiles[-2] - base)]
     detail = _detail(quantiles)
-    places = [x for x in quantiles if all(abs(x - end) > _RATIO**-_PIECES for end in rough)]
-    sharp = [low, *kinks, high]
-    marks = [
-        *near,
-        *kinks,
-        *(x for x in places if not _resolved(density, x - base, 2.0 / detail, [y - base for y in sharp])),
-        *(end for end, _ in ends),
-    ]
+    outer = (low if math.isfinite(low) else quantiles[0], high if math.isfinite(high) else quantiles[-1])
+    sharp = sorted({*outer, *near, *kinks})
+    marks = [*sharp, *(base + x for here, there in pairwise(sharp) for x in _cuts(density, here - base, there - base))]
     powers = {end: _power(order) for end, order in ends}
     noise = Noise(density, tuple(mark - base for mark in marks), low - base, high - base, (powers.get(low, 1), powers.get(high, 1)))
-    orders = (*((end, order) for end, order in ends if order < SMOOTH), *((kink, _KINK) for kink in kinks))
+    edges = {low: quantiles[1], high: quantiles[-2]}
+    orders = (*((end, order) if order < SMOOTH else (edges[end], _STEEP) for end, order in ends), *((kink, _KINK) for kink in kinks))
     tails = np.vectorize(law.below, [float]), np.vectorize(law.above, [float])
     return Points(noise, base, orders, detail, min(3, max(powers.values(), default=1)), *tails)
 
 
-def _resolved(density: Callable[[Floats], Floats], place: float, reach: float, sharp: list[float]) -> bool:
-    """Is the density a polynomial to a quadrature's accuracy on either side of a place, as far as the next sharp point?"""
-    low, high = max([place - reach, *(x for x in sharp if x <= place)]), min([place + reach, *(x for x in sharp if x >= place)])
+def _cuts(density: Callable[[Floats], Floats], low: float, high: float) -> list[float]:
+    """Where to cut an interval so that the density is a polynomial to a quadrature's accuracy on each piece: by halves."""
     unit, _ = legendre(QUADRATURE)
     series = np.abs(to_legendre(QUADRATURE) @ density(0.5 * (low + high) + 0.5 * (high - low) * unit))
-    return bool(series[-4:].max() <= _FLAT * series.max())
+    if series[-4:].max() <= max(_FLAT * series.max(), _RARE / (high - low)) or high - low < _NARROW:
+        return []
+    middle = 0.5 * (low + high)
+    return [*_cuts(density, low, middle), middle, *_cuts(density, middle, high)]
 
 
 def _quantile(law: Law, share: float, bracket: tuple[float, float]) -> float:

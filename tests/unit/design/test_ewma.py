@@ -168,6 +168,23 @@ def test_mirror_images():
         assert one == pytest.approx(other, rel=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("chart", "arl"), [((0.3, 3.01, -0.7), 267.34544), ((0.2, 3.01, -0.7), 34.8087497), ((0.02, 2.86, -0.7), 26.24603817)]
+)
+def test_a_law_that_rises_steeply_but_smoothly(chart, arl):
+    """A lognormal law, whose end is no kink but as good as one: as with panels a quarter as wide."""
+    assert ewma_arl(chart[0], chart[1], chart[2], distribution=stats.lognorm(1)) == pytest.approx(arl, rel=1e-7)
+
+
+@pytest.mark.parametrize("law", [stats.expon(), stats.lognorm(1), stats.laplace(), stats.weibull_min(1.5)], ids=lambda law: law.dist.name)
+def test_late_steps_of_exact_limits_are_as_good_interpolated(law, monkeypatch):
+    """As when each of them is computed."""
+    interpolated = ewma_arl(0.1, 2.6, 0.3, "exact", distribution=law)
+    monkeypatch.setattr("streamspc.design.ewma_law.Late.of", lambda *_: None)
+
+    assert interpolated == pytest.approx(ewma_arl.__globals__["_arl"].__wrapped__(0.1, 2.6, 0.3, "exact", (0.0, law)), rel=1e-9)
+
+
 def test_the_steady_state_lies_between():
     """It is what a long wait in control leads to: less than from zero start when in control, by the spread of Z."""
     assert 361.0 < ewma_arl(0.1, 2.7, state="steady") < 362.5 < ewma_arl(0.1, 2.7)
