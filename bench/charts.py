@@ -3,7 +3,7 @@
 Series in Phase II, one metric. A round takes each way in turn through the same windows, so that all of them meet the same machine;
 figures are medians over the rounds, in CPU time of one core. The bare recursions have neither missing values, points, onsets nor run rules.
 With limits of the textbooks about 1 % of the points signal, far more than anybody would want to hear of; with those of the false-alarm
-budget none does. Decisions cost what signals. Last the state: bytes and seconds of a snapshot, and of its way back.
+budget next to none does. Decisions cost what signals. Last the state: bytes and seconds of a snapshot, and of its way back.
 """
 
 from __future__ import annotations
