@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test lint types check bench truth clean help
+.PHONY: install demo test lint types check bench truth ops clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,10 @@ bench: $(STAMP)  ## throughput beside bare client loops on the same topics; then
 
 truth: $(STAMP)  ## promised and realised false alarms on simulated streams; fails where they differ
 	$(BIN)/python bench/truth.py $(ARGS)
+
+ops: $(STAMP)  ## deploy/ checked by promtool, line by line; installs Debian's package prometheus where it is missing
+	command -v promtool > /dev/null || (apt-get update -qq && apt-get install -qq -y --no-install-recommends prometheus)
+	$(BIN)/python -m pytest -v tests/deploy
 
 clean:  ## remove what install and the tools made
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
