@@ -14,7 +14,7 @@ from streamspc.kafka_io.port import Committed, Place, Send, TopicPlan
 from streamspc.model import Batch, Headers, KafkaLocal
 
 _NAMES = itertools.count()
-_WAIT = 20.0
+_WAIT = 60.0
 _MARKER = 1.0  # seconds in which the marker of a commit is written
 
 

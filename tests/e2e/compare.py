@@ -115,10 +115,12 @@ def due(out: Outcome) -> set[tuple[str, str]]:
     return {(signal.episode, status[signal.kind]) for signal in told}
 
 
-def told_once(told: dict[str, set[tuple[str, str]]], out: Outcome) -> bool:
-    """Was everything told, and each end once? What still fires is named again when others of its group end."""
-    said = Counter(one for episodes in told.values() for one in episodes)
-    return said.keys() == due(out) and all(times == 1 for (_, status), times in said.items() if status != "firing")
+def amiss(told: dict[str, set[tuple[str, str]]], out: Outcome) -> list[tuple[str, str, str]]:
+    """What was not told, told unasked, or ended twice. What still fires may be named again when others of its group end."""
+    said, wanted = Counter(one for episodes in told.values() for one in episodes), due(out)
+    again = [one for one, times in said.items() if times > 1 and one[1] != "firing"]
+    faults = {"not told": wanted - said.keys(), "not asked for": said.keys() - wanted, "told again": again}
+    return [(fault, *one) for fault, ones in faults.items() for one in sorted(ones)]
 
 
 def original(record: Record, *, quarantined: bool) -> tuple[object, ...]:
