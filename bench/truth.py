@@ -170,6 +170,7 @@ def cells() -> list[Cell]:
             Cell("lags of 100, exponential", MetricKind.LAG, records("exponential", 100), m),
             Cell("lags of 100, lognormal", MetricKind.LAG, records("lognormal", 100), m),
             Cell("single exponential values", MetricKind.SUM, records("exponential", 1), m, below=True),
+            Cell("single lognormal values", MetricKind.SUM, records("lognormal", 1), m, below=True),
         ]
     found += [Cell(f"hour of week, {weeks} weeks", MetricKind.SUM, seasonal, 168 * weeks) for weeks in (4, 10)]
     return found

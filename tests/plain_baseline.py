@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from scipy import stats
 
 SHARES = ("proportion", "null_rate")
+KNOWN = (*SHARES, "count", "mean", "lag")
 MEANS = ("mean", "lag")
 
 
@@ -48,6 +49,7 @@ def kept(kind: str, rows: Sequence[Row], screen: float) -> list[int]:
 
 def near(kind: str, rows: Sequence[Row], screen: float, stay: list[int]) -> list[int]:
     """Those of the windows that lie near the median of all of them."""
+    rows = straight(kind, rows, stay)[0]
     some = [rows[i] for i in stay]
     middle = statistics.median(row.value for row in some)
     mad = 1.4826 * statistics.median(abs(row.value - middle) for row in some)
@@ -100,11 +102,59 @@ def lean(row: Row, expected: float, unit: float, between: float) -> float:
     return math.sqrt((others + within * ratio**0.375) / (others + within))
 
 
+def straight(kind: str, rows: Sequence[Row], stay: Sequence[int]) -> tuple[Sequence[Row], tuple[float, float, float]]:
+    """The windows with a shifted logarithm for the values where they are skewed, and its median, scale and shape."""
+    x = [rows[i].value for i in stay]
+    middle = statistics.median(x)
+    scale = 1.4826 * statistics.median(abs(one - middle) for one in x)
+    error = math.sqrt(0.1866 / len(x) + 0.8 / len(x) ** 2)
+    plain = 0.0, 0.0, 0.0
+    if kind in KNOWN or any(row.unit + row.extra for row in rows) or not scale or len(x) < 20:
+        return rows, plain
+    t = [(one - middle) / scale for one in x]
+    tilt = _l_skewness(t)
+    if abs(tilt) <= 2.5 * error:
+        return rows, plain
+    side = math.copysign(1.0, tilt)
+    t = [side * one for one in t]
+
+    def short(s: float) -> bool:
+        return _l_skewness([_log(1 + s * one) / s for one in t]) > -0.5 * error
+
+    low, high = 0.0, 0.999 / max(-min(t), 1e-9)
+    for _ in range(30):
+        half = (low + high) / 2
+        low, high = (half, high) if short(half) else (low, half)
+    s = side * low
+    return [row._replace(value=middle + scale * _log(max(1 + s * (row.value - middle) / scale, 1e-12)) / s) for row in rows], (
+        middle,
+        scale,
+        s,
+    )
+
+
+def _log(y: float) -> float:
+    return 64 * (math.pow(y, 1 / 64) - 1)
+
+
+def _exp(x: float) -> float:
+    return math.pow(max(1 + x / 64, 0.0), 64)
+
+
+def _l_skewness(values: Sequence[float]) -> float:
+    x, m = sorted(values), len(values)
+    b0 = statistics.fmean(x)
+    b1 = math.fsum(i * one for i, one in enumerate(x)) / m / (m - 1)
+    b2 = math.fsum(i * (i - 1) * one for i, one in enumerate(x)) / m / (m - 1) / (m - 2)
+    return (6 * b2 - 6 * b1 + b0) / (2 * b1 - b0) if b1 != b0 / 2 else 0.0
+
+
 def learn(kind: str, rows: Sequence[Row], screen: float) -> Learnt:
     """The baseline."""
     if kind == "lag":
         rows = [_log(row) for row in rows]
     stay = kept(kind, rows, screen)
+    rows, (middle, scale, s) = straight(kind, rows, stay)
     some = [rows[i] for i in stay]
     m = len(some)
     normal = statistics.NormalDist()
@@ -135,6 +185,9 @@ def learn(kind: str, rows: Sequence[Row], screen: float) -> Learnt:
         bend = (1 - 2 * centre) / (centre * (1 - centre)) if 0 < centre < 1 else 0.0
     if kind in MEANS:
         rare = (0, unit, 0.0, rare[3])
+    if s:
+        slope = _exp(s * (centre - middle) / scale)
+        return Learnt(middle + scale * (slope - 1) / s, spread * slope**2, unit, s * math.sqrt(spread) / scale, phi, *rare)
     shrunk = unit * min(1.0, spread / within) if within and m >= 20 else unit
     return Learnt(centre, max(0.0, spread - within), shrunk, bend, phi, *rare)
 
@@ -207,9 +260,10 @@ def score(kind: str, learnt: Learnt, now: Row, limit: float, last: float | None)
     g = _skewness(kind, learnt, now.n, sigma)
     if kind in MEANS:
         sigma *= lean(now, learnt.expected, learnt.unit, learnt.between)
-    alone = _clip(_normal((now.value - learnt.centre) / sigma, g))
+    single = kind not in KNOWN
+    alone = _clip((_single_score if single else _normal)((now.value - learnt.centre) / sigma, g))
     ahead, share = (learnt.phi * last, math.sqrt(1 - learnt.phi**2)) if last is not None else (0.0, 1.0)
-    lcl, ucl = (learnt.centre + sigma * _standard(ahead + sign * limit * share, g) for sign in (-1, 1))
+    lcl, ucl = (learnt.centre + sigma * (_single_value if single else _standard)(ahead + sign * limit * share, g) for sign in (-1, 1))
     if kind in {*SHARES, "count", "sd"}:
         lcl = max(lcl, 0.0)
     if kind in SHARES:
@@ -222,7 +276,22 @@ def _clip(z: float) -> float:
     return min(max(z, -1e6), 1e6)
 
 
+def _single_score(u: float, b: float) -> float:
+    """By a shifted lognormal law; its short tail, beyond 2.5, is at least that of a normal one."""
+    if not b or math.isnan(u):
+        return u
+    w = _log(max(1 + b * u, 1e-12)) / b
+    side = math.copysign(1.0, b)
+    return w if side * w >= -2.5 else side * max(side * w, min(side * u, -2.5))
+
+
+def _single_value(w: float, b: float) -> float:
+    return (_exp(b * w) - 1) / b if b and math.copysign(1.0, b) * w >= -2.5 else w
+
+
 def _skewness(kind: str, learnt: Learnt, n: int, sigma: float) -> float:
+    if kind not in KNOWN:
+        return learnt.bend
     if kind in {*SHARES, "count"}:
         over = max(0.0, learnt.between - learnt.centre) if kind == "count" else learnt.between
         g = learnt.bend * (sigma**2 + over) / sigma

@@ -8,6 +8,8 @@ or less of a rate or count are never far.
 r is the MAD and not the median moving range: a pattern of the day or a slow drift is part of being in control and must not be
 screened away, and moving ranges do not see it. Where more than half of the values are equal (MAD 0), r is the standard deviation.
 
+Single values that are skewed are screened, and learnt from, on the scale that makes them straight (`straight`).
+
 Freezing, over the windows kept:
 - centre: the mean; for proportions and null rates weighted by n, that is all hits by all records; of means, the mean of distances
   that are evened (`lean`), as they are for all that follows;
@@ -33,8 +35,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart import autocorrelation, evidence, lean, logarithm, order, rare, sigma, skew, stuck
-from streamspc.chart.plan import RATIOS
+from streamspc.chart import autocorrelation, evidence, lean, logarithm, order, rare, sigma, skew, straight, stuck
+from streamspc.chart.plan import KNOWN, RATIOS
 from streamspc.chart.rare import Rare
 from streamspc.model import MetricKind
 
@@ -147,7 +149,9 @@ def freeze(kind: MetricKind, windows: Windows, screen: float, rho: float = rare.
         level = np.maximum(raw, logarithm.LEAST)
         windows = Windows(logarithm.log(level), windows.n, windows.unit / (level * level), windows.extra / (level * level))
     keep = screened(kind, windows, screen)
-    value, n, m = evened(kind, windows, keep, screen), windows.n, order.kept(keep).astype(np.int32)
+    shape = _shape(kind, windows, keep)
+    value = evened(kind, windows, keep, screen) if shape is None else straight.straightened(windows.value, shape)
+    n, m = windows.n, order.kept(keep).astype(np.int32)
     cut, plain = truncation(screen), order.variance(value, keep)
     centre = order.mean(value, keep)
     unit = sigma.pooled(kind, value, n, windows.unit, keep)
@@ -167,9 +171,19 @@ def freeze(kind: MetricKind, windows: Windows, screen: float, rho: float = rare.
     unit *= np.where(less, np.minimum(1.0, spread / np.where(less, within, 1.0)), 1.0)
     own = skew.Windows(np.where(keep, windows.value - centre, 0.0), n, windows.unit)
     bend = np.where(few.side == 0, skew.learn(kind, own, centre, keep), 0.0)
-    doubt = evidence.doubts(kind, (value, n), keep, phi, few.side)
+    if shape is not None:
+        centre, between, bend = straight.back(centre, between, shape)
+    doubt = evidence.doubts(kind, (windows.value, n), keep, phi, few.side)
     dropped, ties = np.asarray(len(value) - m, np.int32), stuck.learn(raw, keep)._asdict()
     return Frozen(centre, between, unit, bend, phi, m, dropped, *few, **ties, doubt=doubt, keep=keep)
+
+
+def _shape(kind: MetricKind, windows: Windows, keep: Bools) -> straight.Shape | None:
+    """How skewed the values of q series are; None for kinds of which more is known than values."""
+    if kind in KNOWN:
+        return None
+    found = straight.shape(windows.value, keep)
+    return found._replace(bend=np.where((windows.unit + windows.extra == 0.0).all(axis=0), found.bend, 0.0))
 
 
 def evened(kind: MetricKind, windows: Windows, keep: Bools, screen: float) -> Floats:
@@ -214,7 +228,8 @@ def screened(kind: MetricKind, windows: Windows, screen: float) -> Bools:
 
 def _near(kind: MetricKind, windows: Windows, keep: Bools, screen: float) -> Bools:
     """Which windows lie within `screen` robust sigma of the median of those kept. [m, q]."""
-    value = windows.value
+    shape = _shape(kind, windows, keep)
+    value = windows.value if shape is None else straight.straightened(windows.value, shape)
     centre = order.median(value, keep)
     distance = np.abs(value - centre)
     unit = sigma.pooled(kind, value, windows.n, windows.unit, keep)

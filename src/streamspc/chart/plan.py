@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streamspc.model import BaselineSpec, Bools, ChartSpec, Floats, Ints, MetricSpec, StreamSpec
 
 RATIOS = frozenset({MetricKind.PROPORTION, MetricKind.NULL_RATE})
+KNOWN = RATIOS | {MetricKind.COUNT, MetricKind.MEAN, MetricKind.LAG}  # of which Phase I knows more than values
 NEVER_NEGATIVE = RATIOS | {MetricKind.COUNT, MetricKind.SD}
 
 
@@ -39,6 +40,7 @@ class Plan:
     counts: Bools  # is it a number of records
     hits: Bools  # is it one, or a share of it
     means: Ints  # [L] metrics that lean on the scatter of their records
+    single: Bools  # is nothing known of it but its values
     by: Bools  # [3, M] may this chart signal, in the order of ChartKind
     may: Bools  # [3, M, 3] may it on this side: none, above, and (counted from the end) below
     effects: Floats  # [3, M] absolute, relative, sigmas: a shift must reach absolute + relative |centre| + sigmas sigma
@@ -69,6 +71,7 @@ def plan(spec: StreamSpec) -> Plan:
         counts=np.array([metric.kind is MetricKind.COUNT for metric in metrics], bool),
         hits=np.array([metric.kind in RATIOS or metric.kind is MetricKind.COUNT for metric in metrics], bool),
         means=np.array([index for index, metric in enumerate(metrics) if metric.kind in lean.KINDS], np.int64),
+        single=np.array([metric.kind not in KNOWN for metric in metrics], bool),
         bounded=any(metric.kind in NEVER_NEGATIVE for metric in metrics),
         by=by,
         may=by[:, :, None] & np.array([[False, metric.direction != "down", metric.direction != "up"] for metric in metrics], bool),

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamspc.chart import lean, logarithm, rare, shewhart, skew
+from streamspc.chart import lean, logarithm, rare, shewhart, skew, straight
 from streamspc.chart.places import places, put
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streamspc.chart.bank import Bank
     from streamspc.model import Floats, Ints, Statistics
+
+    Law = Callable[[Floats, Floats], Floats]
 
 MOST_SIGMA = 1e6  # z is cut off here, so that one absurd value is not remembered for ever
 
@@ -93,21 +97,23 @@ def _evened(n: Floats, own: Floats, scatter: Floats) -> Floats:
 
 
 def _skewness(bank: Bank, statistics: Statistics, sigma: Floats) -> Floats:
-    """Of skewed metrics, in units of a sigma that does not follow the window. [rows, S]."""
+    """Of skewed metrics, and of single values their shape, in units of a sigma that does not follow the window. [rows, S]."""
     rows, baseline, plan = bank.fit.skewed, bank.baseline, bank.plan
     if len(plan.means):
         sigma = baseline.sigma(statistics.n, statistics.extra, bank.fit.floor)
     bend, sigma, between, n = baseline.bend[rows], sigma[rows], baseline.between[rows], statistics.n[rows]
     between = np.where(plan.counts[rows, None], np.maximum(between - baseline.centre[rows], 0.0), between)
     more = np.where(np.isin(rows, plan.logs)[:, None], -(baseline.expected[rows] ** 2), 0.0)
-    return np.where(plan.hits[rows, None], skew.of_hits(bend, between, sigma), skew.of_means(bend, np.maximum(n, 1), sigma, more))
+    g = np.where(plan.hits[rows, None], skew.of_hits(bend, between, sigma), skew.of_means(bend, np.maximum(n, 1), sigma, more))
+    return np.where(plan.single[rows, None], bend, g)
 
 
 def _bend(bank: Bank, alone: Floats, g: Floats) -> None:
     """Make the scores of skewed metrics normal, in place."""
     rows = bank.fit.skewed
     widening = bank.fit.widening[rows]
-    alone[rows] = skew.normal(alone[rows] * widening, g) / widening
+    u = alone[rows] * widening
+    alone[rows] = _by_law(bank, u, g, (skew.normal, straight.normal)) / widening
 
 
 def _bend_limits(bank: Bank, result: Score, of_last: tuple[Floats | float, Floats | float], spread: tuple[Floats, Floats]) -> None:
@@ -117,8 +123,18 @@ def _bend_limits(bank: Bank, result: Score, of_last: tuple[Floats | float, Float
     plain, g = spread[0][rows], spread[1]
     width, widening = bank.limits.shewhart[rows] * share, bank.fit.widening[rows]
     for limit, sign in ((result.lcl, -1.0), (result.ucl, 1.0)):
-        limit[rows] = bank.baseline.centre[rows] + plain * skew.standard((ahead + sign * width) * widening, g)
+        w = (ahead + sign * width) * widening
+        limit[rows] = bank.baseline.centre[rows] + plain * _by_law(bank, w, g, (skew.standard, straight.standard))
     shewhart.clip(bank.plan, result.lcl, result.ucl)
+
+
+def _by_law(bank: Bank, scores: Floats, g: Floats, laws: tuple[Law, Law]) -> Floats:
+    """Scores of skewed metrics by the law of type III, those of single values by the lognormal one."""
+    single = bank.plan.single[bank.fit.skewed]
+    result = laws[0](scores, np.where(single[:, None], 0.0, g))
+    if single.any():
+        result[single] = laws[1](scores[single], g[single])
+    return result
 
 
 def _score_rare(bank: Bank, result: Score, value: Floats, n: Ints) -> None:

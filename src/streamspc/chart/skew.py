@@ -7,7 +7,7 @@ moments of records are not in tallies, and need not be: with n records in a wind
     mean            mu_3 = sum n_i (x_i - centre) (s_i^2 - their mean) / (m - 1)        g = rest mu_3 / n^2 / sigma_t^3
     rate p          b = (1 - 2 p) / (p (1 - p))                                         g = b (sigma_t^2 + between) / sigma_t
     count           b = 1 / centre                                                      g = b (sigma_t^2 + between) / sigma_t
-    the others      nothing is known                                                    g = 0
+    the others      only values are known: see `straight`
 
 Lags are charted as logarithms (`logarithm`), and have a little more. g is the skewness of a window's statistic; of a mean what is left
 of it where sigma follows the window (`lean`). Rates are taken for beta-binomial and counts for gamma-Poisson, whose skewness follows
