@@ -119,21 +119,21 @@ def straight(kind: str, rows: Sequence[Row], stay: Sequence[int]) -> tuple[Seque
     t = [side * one for one in t]
 
     def short(s: float) -> bool:
-        return _l_skewness([_log(1 + s * one) / s for one in t]) > -0.5 * error
+        return _l_skewness([_logarithm(1 + s * one) / s for one in t]) > -0.5 * error
 
     low, high = 0.0, 0.999 / max(-min(t), 1e-9)
     for _ in range(30):
         half = (low + high) / 2
         low, high = (half, high) if short(half) else (low, half)
     s = side * low
-    return [row._replace(value=middle + scale * _log(max(1 + s * (row.value - middle) / scale, 1e-12)) / s) for row in rows], (
+    return [row._replace(value=middle + scale * _logarithm(max(1 + s * (row.value - middle) / scale, 1e-12)) / s) for row in rows], (
         middle,
         scale,
         s,
     )
 
 
-def _log(y: float) -> float:
+def _logarithm(y: float) -> float:
     return 64 * (math.pow(y, 1 / 64) - 1)
 
 
@@ -280,7 +280,7 @@ def _single_score(u: float, b: float) -> float:
     """By a shifted lognormal law; its short tail, beyond 2.5, is at least that of a normal one."""
     if not b or math.isnan(u):
         return u
-    w = _log(max(1 + b * u, 1e-12)) / b
+    w = _logarithm(max(1 + b * u, 1e-12)) / b
     side = math.copysign(1.0, b)
     return w if side * w >= -2.5 else side * max(side * w, min(side * u, -2.5))
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from charting import metric, step, stream
+from charting import Plain, metric, step, stream
 from streamspc.chart import Bank, straight
 from streamspc.chart.baseline import Windows, freeze
 from streamspc.model import BaselineSpec, MetricKind
@@ -93,3 +93,20 @@ def test_a_value_on_the_limit_does_not_signal_and_one_beyond_it_does():
     for limit, out in ((points.ucl, 1), (points.lcl, -1)):
         assert not again(limit[0, 0] - 1e-9 * out).broken[0, 0] & 1
         assert again(limit[0, 0] + 1e-9 * out).broken[0, 0] & 1
+
+
+@given(st.integers(0, 2**32))
+def test_a_skewed_sum_is_what_plain_numbers_make_of_it(seed):
+    """Points of exponential sums, some of them mirrored, told again from the definitions."""
+    rng = np.random.default_rng(seed)
+    of, sign = metric(kind=MetricKind.SUM), rng.choice((-1.0, 1.0))
+    spec, plain = stream(of, baseline=BaselineSpec(windows=60)), Plain(of, 60, 3.5)
+    bank = Bank.empty(spec)
+    bank.grow(["a"])
+    for at in range(90):
+        value = float(np.nan if rng.random() < 0.05 else sign * rng.standard_exponential() * 30.0)
+        point, expected = step(spec, bank, at, value), plain.point(value, 1, 0.0, 0.0)
+        assert point.broken[0, 0] == expected["broken"]
+        for name in ("centre", "sigma", "lcl", "ucl", "z", "ewma", "cusum_up"):
+            if name in expected:
+                assert getattr(point, name)[0, 0] == pytest.approx(expected[name], rel=1e-8, abs=1e-8)
