@@ -61,7 +61,8 @@ class Report:
         self.windows = 0
         self.judged = 0  # windows with a point of Phase II
         self.first: int | None = None  # start of the first window
-        self.end: int | None = None  # of the last one
+        self.last: int | None = None  # of the last one
+        self.end: int | None = None  # its end
         self.gaps: list[tuple[int, int]] = []
         self.baselines: list[Estimated] = []
         self.rejected = 0  # windows, counted for each segment that is rejected
@@ -144,7 +145,7 @@ class Report:
         self.windows += not points.gap
         self.judged += bool((points.phase == MONITORING).any())
         self.first = points.start if self.first is None else self.first
-        self.end = points.end
+        self.last, self.end = points.start, points.end
         self.counts = dict(points.counts)
 
 

@@ -89,6 +89,9 @@ def warnings(report: Report) -> list[str]:
         told.append(_provisional(provisional, len(series)))
     if few := [one for one in series if one.too_few > MANY * (one.learning + one.monitoring + one.provisional + one.too_few)]:
         told.append(_too_few(few))
+    if cut := sum(episode.opened == report.last for episode in report.episodes):
+        which = "an episode begins" if cut == 1 else f"{cut:,} episodes begin"
+        told.append(f"{which} in the last window: where the data end within it, its counts and sums are too low; leave its records out")
     return told
 
 
@@ -123,7 +126,8 @@ def show(report: Report, steps: Steps, verdict: str) -> None:
     console.print(Text(f"{len(report.series()):,} series, {judged}"))
     if (expected := report.expected()) is not None:
         early = f", {n:,} of them provisional" if (n := sum(episode.provisional for episode in report.episodes)) else ""
-        console.print(Text(f"{len(report.episodes):,} episodes{early}; had nothing changed, {expected:.2g} would be expected by chance"))
+        n = len(report.episodes)
+        console.print(Text(f"{n:,} episode{'s' * (n != 1)}{early}; had nothing changed, {expected:.2g} would be expected by chance"))
     if any(one.dropped for one in report.baselines):
         console.print(Text(_left_out(report, zone)))
     for one in report.attainable:

@@ -341,6 +341,18 @@ def test_what_screening_left_out_and_what_is_provisional_is_said(place, capsys):
     assert "charted provisionally" in told
 
 
+def test_a_file_that_ends_within_a_window_is_told_so(place, capsys):
+    """The count of a window that is not whole is too low; an episode before the last window is no reason to warn."""
+    Path("shop.yaml").write_text(CONFIG.replace("signal_by: []", "signal_by: [shewhart]"))
+    rows = orders(16)
+    for whole, cut in ((rows, False), (rows[:-40], True), (orders(16, 12), False)):
+        write("o.jsonl", whole)
+        main(["check", "--config.file", "shop.yaml", "--input", "o.jsonl", "--json"])
+        answer = json.loads(capsys.readouterr().out)
+        assert any("in the last window" in warning for warning in answer["warnings"]) == cut
+        assert bool(answer["episodes"]) == (whole is not rows)
+
+
 def test_few_hits_are_told_the_rate_that_they_allow(place, capsys):
     """Of sixty orders an hour three fail: the next false alarm rate below the promise is stated, of that series alone."""
     Path("shop.yaml").write_text(CONFIG.replace("    charts: {shewhart: {limit: 3}}\n", "").replace("{windows: 10}", "{windows: 30}"))
