@@ -5,8 +5,7 @@ Phase I, then windows at risk. Episodes divided by windows at risk is the realis
 over series, which differ by what their Phase I made of them. A cell holds when the realised rate is within 10 % (and two
 standard errors) of the promise. Cells of counts too small for that (`below`) attain the next possible rate below the promise,
 which is printed as the product states it (`chart.attainable`), and hold when they do not exceed it. Windows of a provisional
-baseline are not at risk. The last columns are windows until the signal after a shift of 0.5, 1 and 2 sigma. Exit code 1 when a
-cell does not hold.
+baseline are not at risk. Exit code 1 when a cell does not hold.
 """
 
 from __future__ import annotations
