@@ -10,8 +10,8 @@ the window, and unit that of Phase I,
 and the distance in units of it has no skewness, whatever the law of the records: to first order sigma^(1/3) takes the skewness of
 a mean away, and the power with its prior is 1/3 at n = 100. Nothing is learnt for it, so no Phase I is too short for it: at three
 sigma, means of 100 exponential records are beyond it 1.03 times as often as a normal law says, those of lognormal records (sigma 1)
-1.03 times, where fixed limits have 1.2 and 2.5 times. With few records the prior, which is the variance of Phase I, decides, and
-`rest` of the skewness is left to `skew`. Normal records lose nothing: their r varies by 1 % at n = 100.
+1.00 times, where fixed limits have 1.2 and 2.5 times. With few records the prior, which is the variance of Phase I, decides, and
+`rest` of the skewness is left to `skew`. Normal records lose next to nothing: their sigma varies by 2 % at n = 100.
 
 A window of one record, or whose records are all the same, says nothing of their scatter: lean is 1.
 
