@@ -25,7 +25,7 @@ from scipy.sparse import csr_array, hstack
 
 from streamspc.design import arguments
 from streamspc.design.ar1_cusum_side import REACH, Side
-from streamspc.design.krylov import TooLarge, rare_mean, solved
+from streamspc.design.krylov import LARGEST, TooLarge, rare_mean, solved
 from streamspc.design.roots import by_ladder
 from streamspc.design.siegmund import siegmund_limit
 
@@ -119,8 +119,10 @@ def _rare(side: Side) -> float:
     constant = 0.5 * rare_mean(steps, leave)
     try:
         rest = solved(lambda u: steps @ u, 0.5 - constant * leave)
-    except TooLarge:  # then the rest is no part of what a float can hold
-        return 2.0 * constant
+    except TooLarge:
+        if 2.0 * constant < LARGEST:
+            raise
+        return 2.0 * constant  # the rest is no part of what a float can hold
     from_start = side.first @ rest - side.first_signal @ rest[side.pairs :]
     return float(1.0 + 2.0 * (constant * (1.0 - 2.0 * side.first_signal.sum()) + from_start))
 

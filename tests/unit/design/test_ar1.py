@@ -7,6 +7,8 @@ import time
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array, eye_array, hstack
+from scipy.sparse.linalg import spsolve
 
 from streamspc import design
 from streamspc.design import ar1_cusum
@@ -178,6 +180,16 @@ def test_long_averages_under_a_shift_are_not_refused(phi, k, h, shift):
     finer = [Side(phi, k, h, sign * shift, 1.2) for sign in (1.0, -1.0)]
 
     assert average == pytest.approx(ar1_cusum._tied(*finer), rel=2e-8)
+
+
+def test_a_cusum_that_forgets_over_thousands_of_steps_is_what_a_general_solver_makes_of_it():
+    """A small k beside strong correlation: the sides wander for long, and signals are not rare enough to be told from their rate."""
+    side = Side(0.8, 0.02, 450.0, 0.0)
+    signals = hstack((csr_array((side.states, side.pairs)), side.signals))
+    u = spsolve((eye_array(side.states) - side.steps + signals).tocsc(), np.full(side.states, 0.5))
+    expected = 1.0 + 2.0 * (side.first @ u - side.first_signal @ u[side.pairs :])
+
+    assert design.ar1_cusum_arl(0.8, 0.02, 450.0) == pytest.approx(expected, rel=1e-8)
 
 
 def test_rare_signals_and_far_shifts():

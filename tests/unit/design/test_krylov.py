@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array, diags_array
+from scipy.sparse.linalg import spsolve
 
-from streamspc.design.krylov import TooLarge, mean_times, solved
+from streamspc.design.krylov import TooLarge, mean_times, rare_mean, solved
 
 
 def _chain(states, leave, seed):
@@ -36,3 +38,27 @@ def test_what_is_too_large_is_refused():
         mean_times(lambda m: (1.0 - 1e-10) * m, 3)
     with pytest.raises(TooLarge):
         mean_times(lambda m: 0.999 * m, 3, noise=1e-8)
+
+
+def _drifting(states):
+    """A walk that drifts so little to its lower end that it takes thousands of steps to forget; it ends beyond the upper one."""
+    up, down = 0.499, 0.501
+    steps = diags_array([np.full(states - 1, up), np.full(states - 1, down)], offsets=[1, -1], shape=(states, states)).tolil()
+    steps[0, 0] = down
+    return csr_array(steps), np.append(np.zeros(states - 1), up)
+
+
+def test_a_chain_that_forgets_slowly_is_solved_all_the_same():
+    """Two cycles leave a third of the right side; what they have found then is far from the answer."""
+    steps, _ = _drifting(600)
+    expected = spsolve(diags_array(np.ones(600)).tocsc() - steps.tocsc(), np.ones(600))
+
+    np.testing.assert_allclose(mean_times(lambda m: steps @ m, 600), expected, rtol=1e-6)
+
+
+def test_a_rate_is_not_told_before_the_start_is_forgotten():
+    """Where it is forgotten soon, the rate is right."""
+    with pytest.raises(TooLarge, match="forgets"):
+        rare_mean(*_drifting(600))
+    quick = csr_array(np.full((4, 4), 0.25 * (1.0 - 1e-12)))
+    assert rare_mean(quick, np.full(4, 1e-12)) == pytest.approx(1e12, rel=1e-9)
