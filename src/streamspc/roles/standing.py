@@ -9,7 +9,7 @@ import numpy as np
 from streamspc import wire
 from streamspc.decide import shift
 from streamspc.decide.episodes import identity, number
-from streamspc.errors import Fatal
+from streamspc.errors import Fatal, Transient
 from streamspc.flow import State
 from streamspc.kafka_io.port import Place
 from streamspc.kafka_io.topics import names
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from streamspc.model import Points, Semantics
 
 RESTORE = 60.0  # seconds without progress before reading is given up
-AGAIN = 3  # times that a snapshot is looked for, while chart deletes what older ones need
+AGAIN = 10  # times that a snapshot is looked for, while chart deletes what older ones need
 TAIL = 64  # offsets of the points topic that are looked at first
 
 
@@ -38,17 +38,19 @@ def standing(kafka: Kafka, semantics: Semantics, partition: int) -> State:
         place = Place(names(semantics.app).tallies, partition)
         reader = kafka.read([place])
         try:
-            if reader.bounds([place])[place][0] > offset:
-                continue  # chart has made a newer snapshot meanwhile
             reader.seek(place, offset)
             owned = Owned(state, offset, Answered(offset), 0.0, offset)
             for batch in read_to_end(reader, [place], RESTORE):
                 owned.take(batch)
                 for _ in owned.advance(semantics.hash(), lambda: None, one=False):
                     pass
+            return state
+        except Transient:
+            if reader.bounds([place])[place][0] <= offset:
+                raise
+            # else chart has made a newer snapshot meanwhile, and deleted what this one needs
         finally:
             reader.close()
-        return state
     raise Fatal(f"{place.topic}-{partition} begins behind the latest snapshot, at {offset}: the log was cut")
 
 

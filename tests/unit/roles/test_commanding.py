@@ -29,7 +29,7 @@ from streamspc.model import (
 )
 from streamspc.roles.chart import ChartRole
 from streamspc.roles.commanding import beyond, first_window, give
-from streamspc.roles.control import entries
+from streamspc.roles.control import entries, read_to_end
 from streamspc.roles.gate import GateRole
 from streamspc.roles.lesson import lesson
 from streamspc.roles.observe import ObserveRole
@@ -278,3 +278,23 @@ def test_beyond_every_watermark_is_where_nothing_can_have_closed():
 
     assert beyond(world.kafka, SPEC, STREAM) == BEGIN + 3 * US
     assert [first_window(STREAM, BEGIN + offset) for offset in (0, 1, US)] == [BEGIN, BEGIN + US, BEGIN + US]
+
+
+def test_what_stands_is_found_although_chart_deletes_the_log_that_is_read(monkeypatch):
+    """A newer snapshot, and the log cut behind it, as reading begins: the first time right before the first batch, then not again."""
+    world = World()
+    world.day(range(20), 10.0)
+    cuts = [range(20, 24), range(24, 28)]
+
+    def cut_short(reader, places, patience):
+        if places[0].topic == names("app").tallies and cuts:
+            world.chart.snapshot_every = 0.0
+            world.day(cuts.pop(0), 10.0)
+        yield from read_to_end(reader, places, patience)
+
+    monkeypatch.setattr("streamspc.roles.standing.read_to_end", cut_short)
+    for partition in range(2):
+        state = standing(world.kafka, SPEC, partition)
+        (mine,) = [owned.state for place, owned in world.chart.owned.items() if place.partition == partition]
+        assert save(state, 1) == save(mine, 1)
+    assert not cuts
