@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from streamspc.cli.audit import add_audit
+
 EPILOG = """examples:
   streamspc baseline show --config.file shop.yaml
   streamspc baseline accept price --config.file shop.yaml --why "prices rose" --dry-run
@@ -40,9 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--since", metavar="TIME", help="accept, reset: a time with its zone, as 2026-03-01T00:00:00Z (default: after all that was read)")
     add("--from", dest="begin", metavar="WHERE", help="learn: earliest, a Kafka timestamp as 2026-02-01T00:00:00Z, or offsets 120,80,95")
     add("--to", dest="end", metavar="WHERE", help="learn: up to, and without (default: latest, the last committed record now)")
-    add("--why", default="", metavar="TEXT", help="accept, reset, learn: for the audit in the control log")
-    add("--by", default=None, metavar="WHO", help="accept, reset, learn: for the audit (default: the user's name)")
-    add("--dry-run", action="store_true", help="accept, reset, learn: only say what would be done")
+    add_audit(parser, "accept, reset, learn")
     add("--input", metavar="DATA", help="diagnose: .csv, .jsonl, .jsonl.gz, or - for standard input")
     add("--format", choices=["csv", "jsonl"], help="diagnose: format of the input (default: by its name; standard input is jsonl)")
     add("--timestamp", metavar="FIELD", help="diagnose: field that holds the Kafka timestamp: milliseconds or ISO 8601")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import re
 import sys
@@ -10,6 +9,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from streamspc.cli.audit import user
 from streamspc.cli.codes import ExitCode
 from streamspc.errors import ConfigError
 from streamspc.model import NEVER, WHOLE
@@ -148,14 +148,6 @@ def _command(args: argparse.Namespace, loaded: Loaded, spec: StreamSpec, which: 
         why=args.why,
         at=time.time_ns() // 1000,
     )
-
-
-def user() -> str:
-    """Who gives the command, where nobody says."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container without an entry for its user
-        return "unknown"
 
 
 def _rows(kafka: Kafka, semantics: Semantics, spec: StreamSpec) -> Iterator[Row]:

@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamspc.cli.audit import add_audit, user
 from streamspc.cli.codes import ExitCode
 from streamspc.errors import ConfigError
 from streamspc.model import NEVER
@@ -38,9 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--stream", metavar="NAME", help="stream of the configuration (default: the only one with a gate)")
     add("--since", metavar="TIME", help="open, close: windows that start then or later (default: all that are not judged)")
     add("--until", metavar="TIME", help="open, close: windows that start before (default: up to the newest record that was read)")
-    add("--why", default="", metavar="TEXT", help="open, close: for the audit in the control log")
-    add("--by", default=None, metavar="WHO", help="open, close: for the audit (default: the user's name)")
-    add("--dry-run", action="store_true", help="open, close: only say what would be done")
+    add_audit(parser, "open, close")
     add("--json", action="store_true", help="answer in JSON")
 
 
@@ -56,7 +55,7 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _override(args: argparse.Namespace, loaded: Loaded, spec: StreamSpec, kafka: Kafka) -> int:
-    from streamspc.cli.baselines import since_of, user  # noqa: PLC0415
+    from streamspc.cli.baselines import since_of  # noqa: PLC0415
     from streamspc.model import Override  # noqa: PLC0415
     from streamspc.roles import commanding  # noqa: PLC0415
 

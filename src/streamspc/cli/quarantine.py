@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from streamspc.cli.audit import add_audit, user
 from streamspc.cli.codes import ExitCode
 from streamspc.errors import ConfigError
 
@@ -43,9 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--reason", default="", help="only records with this reason: rejected, undecodable ...")
     add("--all", action="store_true", help="release or discard without any of these: everything")
     add("--to", metavar="TOPIC", help="release: another topic than the clean one")
-    add("--why", default="", metavar="TEXT", help="release, discard: for the audit in the control log")
-    add("--by", default=None, metavar="WHO", help="release, discard: for the audit (default: the user's name)")
-    add("--dry-run", action="store_true", help="release, discard: only say what would be done")
+    add_audit(parser, "release, discard")
     add("--limit", type=int, default=20, metavar="N", help="show: so many records (default: 20)")
     add("--json", action="store_true", help="answer in JSON, one line a record or row")
 
@@ -79,7 +78,6 @@ def stream_of(loaded: Loaded, name: str | None) -> StreamSpec:
 
 
 def _order(args: argparse.Namespace, spec: StreamSpec) -> Order:
-    from streamspc.cli.baselines import user  # noqa: PLC0415
     from streamspc.roles.quarantined import Order  # noqa: PLC0415
 
     to = "" if args.action == "discard" else args.to or spec.clean_topic

@@ -44,11 +44,12 @@ def standing(kafka: Kafka, semantics: Semantics, partition: int) -> State:
                 owned.take(batch)
                 for _ in owned.advance(semantics.hash(), lambda: None, one=False):
                     pass
-            return state
         except Transient:
             if reader.bounds([place])[place][0] <= offset:
                 raise
             # else chart has made a newer snapshot meanwhile, and deleted what this one needs
+        else:
+            return state
         finally:
             reader.close()
     raise Fatal(f"{place.topic}-{partition} begins behind the latest snapshot, at {offset}: the log was cut")
