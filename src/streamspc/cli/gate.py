@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from streamspc.cli.audit import add_audit, user
 from streamspc.cli.codes import ExitCode
 from streamspc.errors import ConfigError
-from streamspc.model import NEVER
+from streamspc.model import END, NEVER
 
 if TYPE_CHECKING:
     from streamspc.kafka_io.port import Kafka
@@ -64,7 +64,9 @@ def _override(args: argparse.Namespace, loaded: Loaded, spec: StreamSpec, kafka:
     until = since_of("--until", args.until, spec) if args.until else commanding.beyond(kafka, loaded.semantics, spec)
     if until <= since:
         raise ConfigError(
-            "no window: nothing was read yet, or --until is not after --since" if until == NEVER else "--until: is not after --since"
+            "no window waits: nothing was read yet, or all that there is was read to its end; say --until"
+            if until == NEVER
+            else "no window: none starts at --since or later and before --until"
         )
     entry = Override(
         kind="open" if args.action == "open" else "closed",
@@ -114,7 +116,8 @@ def _status(args: argparse.Namespace, loaded: Loaded, spec: StreamSpec, kafka: K
         return ExitCode.OK
     lines = [f"{spec.name}: {behind:,} offsets of {spec.topic} are not routed yet"]
     for partition, until in judged.items():
-        lines.append(f"  chart partition {partition} has judged " + ("nothing" if until is None else f"up to {instant(until, spec)}"))
+        judged_to = "nothing" if until is None else "everything: its log has ended" if until == END else f"up to {instant(until, spec)}"
+        lines.append(f"  chart partition {partition} has judged {judged_to}")
     lines += ["  the storm guard lets rejected windows pass"] if found.stormy() else []
     lines += [f"  {_line(one, spec)} ({one.text}; {one.id})" for one in found.overrides.all]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from driving import prepare
+from driving import LOCAL, Roles, prepare, run
 from strategies import at, put, quick
 from streamspc.cli import main
 from streamspc.kafka_io import client
@@ -96,7 +96,7 @@ def test_windows_to_come_are_kept_back(kafka, capsys):
 
 @pytest.mark.parametrize(("words", "problem"), [
     (("open", "--until", "tomorrow"), "--until tomorrow: expected a time with its zone"),
-    (("close", "--since", "2023-11-14T23:00:00Z", "--until", "2023-11-14T23:00:00Z"), "--until: is not after --since"),
+    (("close", "--since", "2023-11-14T23:00:00Z", "--until", "2023-11-14T23:00:00Z"), "none starts at --since or later"),
     (("open", "--stream", "t"), "streams with a gate are: s"),
 ])  # fmt: skip
 def test_what_is_not_clear_is_asked(kafka, capsys, words, problem):
@@ -104,3 +104,11 @@ def test_what_is_not_clear_is_asked(kafka, capsys, words, problem):
     assert gate(*words) == 2
     assert problem in capsys.readouterr().err
     assert overrides(kafka) == []
+
+
+def test_a_log_that_has_ended_is_said_to_have(kafka, capsys):
+    """Behind the end of time there is no window to open, nor a date worth telling."""
+    run(Roles(kafka, load_semantics("c.yaml"), LOCAL).all())
+
+    assert gate("status") == 0
+    assert capsys.readouterr().out.count("has judged everything: its log has ended") == 2
