@@ -80,6 +80,9 @@ def by_ladder(arl: Callable[[float, float, float], float], guess: float, slope: 
         slope: a guess by how much log ARL rises per limit.
         arl0: the average run length that is wished for.
 
+    Raises:
+        ValueError: thirty secants do not come near it.
+
     >>> round(by_ladder(lambda limit, share, within: math.exp(limit + (1.0 - share) ** 9), 5.0, 2.0, 370.4), 6)
     5.914584
     """
@@ -88,11 +91,13 @@ def by_ladder(arl: Callable[[float, float, float], float], guess: float, slope: 
         before: tuple[float, float] | None = None
         for _ in range(_SECANTS):
             excess = math.log(arl(limit, share, within) / arl0)
-            if before is not None and limit != before[0]:
+            if before is not None and (excess - before[1]) * (limit - before[0]) > 0.0:  # else what is left of the equation decides
                 slope = (excess - before[1]) / (limit - before[0])
             before, limit = (limit, excess), min(max(limit - excess / slope, limit / _FARTHEST), limit * _FARTHEST)
             if abs(excess) < enough:
                 break
+    if abs(excess) >= enough:
+        raise ValueError(f"no limit was found with an average run length of {arl0:g}: the nearest has {arl0 * math.exp(excess):g}")
     return limit
 
 

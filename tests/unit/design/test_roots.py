@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from streamspc.design.roots import limit_for
+from streamspc.design.roots import by_ladder, limit_for
 
 
 @pytest.mark.parametrize("start", [1e-3, 0.7, 3.0, 40.0])
@@ -48,3 +48,9 @@ def test_few_averages_are_asked_for_and_none_twice(start):
 
     assert limit_for(arl, 5000.0, start) == pytest.approx(6.502020771028251, rel=1e-9)
     assert len(asked) == len(set(asked)) <= 10
+
+
+def test_a_ladder_that_leads_nowhere_is_no_answer():
+    """An average that stops below the wish, whatever the limit."""
+    with pytest.raises(ValueError, match="nearest has 300"):
+        by_ladder(lambda limit, _share, _within: 300.0 * (1.0 - math.exp(-limit)), 3.0, 1.0, 370.4)
